@@ -1,0 +1,35 @@
+// Builds dist/ (what is published: one bundle per entry, shared code split out, packages left external) and build/ (src and
+// test, file by file, for the test runner and the tools under test/). `npm run build` runs it; prepare.mjs when files changed.
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const common = { absWorkingDir: root, format: 'esm', platform: 'node', target: 'node20', logLevel: 'warning' }
+
+/** The commands, and the workers they start by file name. */
+const entries = [
+  'src/cli/tsmq.ts',
+  'src/cli/tsmq-pub.ts',
+  'src/cli/tsmq-sub.ts',
+  'src/cli/tsmq-passwd.ts',
+  'src/access/bcrypt-worker.ts',
+].filter((file) => existsSync(join(root, file)))
+
+rmSync(join(root, 'dist'), { recursive: true, force: true })
+rmSync(join(root, 'build'), { recursive: true, force: true })
+await Promise.all([
+  build({
+    ...common,
+    entryPoints: entries,
+    outdir: 'dist',
+    entryNames: '[name]',
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    sourcemap: false,
+  }),
+  build({ ...common, entryPoints: ['src/**/*.ts', 'test/**/*.ts'], outdir: 'build', outbase: '.', sourcemap: 'inline' }),
+])

@@ -1,0 +1,25 @@
+// Runs the tests under build/test with node:test. Arguments that name folders or parts of file names choose among them
+// (`npm test -- protocol`); without any, everything runs except what lives under bench/ and soak/.
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const folder = join(root, 'build', 'test')
+const wanted = process.argv.slice(2)
+const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile() && entry.name.endsWith('.test.js'))
+  .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+  .filter((file) => {
+    const name = relative(folder, file)
+    if (wanted.length > 0) return wanted.some((part) => name.includes(part))
+    return !name.startsWith('bench') && !name.startsWith('soak')
+  })
+  .sort()
+if (files.length === 0) {
+  console.error(`no test file matches ${wanted.join(' ')}`)
+  process.exit(1)
+}
+const { status } = spawnSync(process.execPath, ['--test', '--test-reporter=spec', ...files], { cwd: root, stdio: 'inherit' })
+process.exit(status ?? 1)
