@@ -31,5 +31,11 @@ await Promise.all([
     packages: 'external',
     sourcemap: false,
   }),
-  build({ ...common, entryPoints: ['src/**/*.ts', 'test/**/*.ts'], outdir: 'build', outbase: '.', sourcemap: 'inline' }),
+  build({
+    ...common,
+    entryPoints: ['src/**/*.ts', 'test/**/*.ts'],
+    outdir: 'build',
+    outbase: '.',
+    sourcemap: 'inline',
+  }),
 ])
