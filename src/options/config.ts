@@ -1,0 +1,154 @@
+// What the configuration file comes to: the values of the whole broker and the listeners that exist. Computes what a listener
+// takes over from the global values; reading lines is conf-file.ts's business, binding sockets the broker's.
+import type { BrokerValues, PerListenerName } from './broker-options.js'
+import { brokerOptions } from './broker-options.js'
+import type { ListenerValues } from './listener-options.js'
+import { listenerOptions } from './listener-options.js'
+import { valuesOf } from './option.js'
+
+/** A line of a configuration file; lines count from 1. */
+export interface Position {
+  readonly file: string
+  readonly line: number
+}
+
+/** One thing wrong with a configuration file. `message` is `file:line: reason`. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly file: string
+  /** Counts from 1; 0 when the whole file is meant. */
+  readonly line: number
+  /** The directive as written; empty when none could be made out. */
+  readonly option: string
+  readonly reason: string
+
+  constructor(file: string, line: number, option: string, reason: string) {
+    super(line > 0 ? `${file}:${line}: ${reason}` : `${file}: ${reason}`)
+    this.file = file
+    this.line = line
+    this.option = option
+    this.reason = reason
+  }
+}
+
+/** One listener with its effective values: per-listener and inherited settings are already decided. */
+export interface ListenerConfig
+  extends Omit<ListenerValues, never>,
+    Omit<Pick<BrokerValues, PerListenerName>, 'allow_anonymous'> {
+  /** TCP port, 0 for any free one. */
+  readonly port: number
+  /** Address or host name; undefined for all addresses. */
+  readonly bind_address: string | undefined
+  /** Path of a Unix socket, which has neither port nor address. */
+  readonly path: string | undefined
+  readonly allow_anonymous: boolean
+  /** One of the loopback sockets of local-only mode: if one of the two families cannot be bound, the other is enough. */
+  readonly local_only: boolean
+  /** Where it was opened; undefined in local-only mode. */
+  readonly where: Position | undefined
+}
+
+/** The whole configuration. It may be used only if `problems` is empty. */
+export interface Config extends Omit<BrokerValues, never> {
+  readonly listeners: readonly ListenerConfig[]
+  /** Errors, in the order of the lines. */
+  readonly problems: readonly ConfigError[]
+  /** What works but should be known. */
+  readonly warnings: readonly ConfigError[]
+  /** Where each global directive was given last. */
+  readonly positions: ReadonlyMap<string, Position>
+}
+
+/** A listener as the lines have described it. */
+export interface ListenerDraft {
+  readonly given: Map<string, unknown>
+  /** What `per_listener_settings true` has put here. */
+  readonly security: Map<string, unknown>
+  readonly path: string | undefined
+  readonly where: Position | undefined
+}
+
+/** What has been read before it is made into a `Config`. */
+export interface ConfigDraft {
+  readonly given: ReadonlyMap<string, unknown>
+  readonly positions: ReadonlyMap<string, Position>
+  /** Opened by `listener`, in order. */
+  readonly listeners: readonly ListenerDraft[]
+  /** The default listener, if a line has set something of it. */
+  readonly defaultListener: ListenerDraft | undefined
+  /** `port` or `bind_address` was given: the default listener is open to the network. */
+  readonly defaultListenerOpen: boolean
+  readonly problems: readonly ConfigError[]
+  readonly warnings: readonly ConfigError[]
+}
+
+/** Where a broker listens that was not told where. */
+const LOOPBACK = ['127.0.0.1', '::1'] as const
+const DEFAULT_PORT = 1883
+
+/**
+ * Whether a client without a user name may connect to a listener. The listener's own word counts first; then, unless each listener
+ * has its own settings, the global one; a broker that nobody configured admits everybody, because it is reached from this host only.
+ */
+export function anonymousAllowed(rule: {
+  readonly listener: boolean | undefined
+  readonly global: boolean | undefined
+  readonly perListener: boolean
+  readonly localOnly: boolean
+}): boolean {
+  if (rule.listener !== undefined) return rule.listener
+  if (rule.perListener) return false
+  return rule.global ?? rule.localOnly
+}
+
+/**
+ * Makes the effective configuration. `ports` are those of the command line, used in local-only mode: when no `listener`, `port` or
+ * `bind_address` was given, the broker listens on 127.0.0.1 and ::1, with whatever was set for the default listener.
+ */
+export function assembleConfig(draft: ConfigDraft, ports: readonly number[]): Config {
+  const broker = valuesOf(brokerOptions, draft.given)
+  const { defaultListener } = draft
+  const opened = defaultListener && draft.defaultListenerOpen ? [defaultListener, ...draft.listeners] : draft.listeners
+  const localOnly = opened.length === 0
+  const listeners = localOnly
+    ? (ports.length > 0 ? ports : [DEFAULT_PORT]).flatMap((port) =>
+        LOOPBACK.map((address) => listenerConfig(broker, loopbackDraft(defaultListener, port, address), true)),
+      )
+    : opened.map((listener) => listenerConfig(broker, listener, false))
+  const { positions, problems, warnings } = draft
+  const wanted = listeners.filter((listener) => !localOnly || servesFamily(listener))
+  return { ...broker, listeners: wanted, positions, problems, warnings }
+}
+
+function loopbackDraft(settings: ListenerDraft | undefined, port: number, address: string): ListenerDraft {
+  const given = new Map([...(settings?.given ?? []), ['port', port], ['bind_address', address]] as [string, unknown][])
+  return { given, security: settings?.security ?? new Map(), path: undefined, where: undefined }
+}
+
+function servesFamily(listener: ListenerConfig): boolean {
+  const family = listener.bind_address === '::1' ? 'ipv6' : 'ipv4'
+  return listener.socket_domain === undefined || listener.socket_domain === family
+}
+
+function listenerConfig(broker: BrokerValues, draft: ListenerDraft, localOnly: boolean): ListenerConfig {
+  const own = valuesOf(listenerOptions, draft.given)
+  const perListener = broker.per_listener_settings
+  const source = perListener ? valuesOf(brokerOptions, draft.security) : broker
+  return {
+    ...own,
+    acl_file: source.acl_file,
+    password_file: source.password_file,
+    psk_file: source.psk_file,
+    allow_zero_length_clientid: source.allow_zero_length_clientid,
+    auto_id_prefix: own.listener_auto_id_prefix ?? source.auto_id_prefix,
+    allow_anonymous: anonymousAllowed({
+      listener: own.listener_allow_anonymous ?? (perListener ? source.allow_anonymous : undefined),
+      global: broker.allow_anonymous,
+      perListener,
+      localOnly,
+    }),
+    path: draft.path,
+    local_only: localOnly,
+    where: draft.where,
+  }
+}
