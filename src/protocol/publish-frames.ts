@@ -1,0 +1,162 @@
+// One application message → the PUBLISH packets its receivers get. Encoded once for each (version family, with or without packet
+// identifier); receivers share the bytes and patch their first byte and identifier in their own copy. A message that arrived in
+// the form in which it leaves is not encoded at all. Large payloads stay where they are and are written by reference.
+
+import { LARGE_PACKET } from './framer.js'
+import { PacketType, type ProtocolVersion } from './packet-types.js'
+import { NO_PROPERTIES, type Properties, propertiesSize, writeProperties } from './properties.js'
+import type { SharedBlock } from './shared-block.js'
+import { varintSize, Writer, writeVarint } from './writer.js'
+
+/** What is sent. The payload is bytes[payloadStart..payloadEnd); `bytes` must not change while it is pending. */
+export interface PublishContent {
+  readonly topic: string
+  readonly properties: Readonly<Properties>
+  readonly bytes: Buffer
+  readonly payloadStart: number
+  readonly payloadEnd: number
+  /** Where bytes hold the packet as it arrived, with nothing a receiver must not see; -1 when they do not. */
+  readonly frameStart: number
+  /** Of the packet at `frameStart`. */
+  readonly frameVersion: ProtocolVersion
+  readonly frameHasId: boolean
+  /** Owner of `bytes` when they are pooled. */
+  readonly block: SharedBlock | undefined
+}
+
+/** Properties that differ from receiver to receiver. */
+export interface ReceiverProperties {
+  readonly subscriptionIdentifier: number
+  readonly topicAlias: number
+  /** The alias is already known to the receiver, so that the topic can be left out. */
+  readonly omitTopic: boolean
+  /** Seconds left of the message's life, or undefined to leave the property as it is. */
+  readonly messageExpiryInterval: number | undefined
+}
+
+/** A packet up to its payload, and the payload with it unless that is large. */
+export class Frame {
+  bytes: Buffer = Buffer.alloc(0)
+  start = 0
+  end = 0
+  /** Where the packet identifier goes; -1 with QoS 0. */
+  idAt = -1
+  /** Bytes of the whole packet, the payload included. */
+  size = 0
+  /** The payload is not in bytes[start..end) and follows from the message. */
+  payloadApart = false
+  isReady = false
+}
+
+const HEADER_ROOM = 5
+const SCRATCH = LARGE_PACKET + 1024
+
+/** Writes text as UTF-8 and returns the offset behind it; most topics are short ASCII. */
+function writeText(bytes: Buffer, at: number, text: string): number {
+  const length = text.length
+  if (length > 64) return at + bytes.write(text, at, 'utf8')
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 0x7f) return at + bytes.write(text, at, 'utf8')
+    bytes[at + i] = unit
+  }
+  return at + length
+}
+
+/** Reused from message to message: a frame is valid until the next `begin`. */
+export class PublishFrames {
+  private readonly shared = [new Frame(), new Frame(), new Frame(), new Frame()] as const
+  private readonly own = new Frame()
+  private readonly scratch = [SCRATCH, SCRATCH, SCRATCH, SCRATCH, SCRATCH].map((size) => Buffer.allocUnsafeSlow(size))
+  private content: PublishContent | undefined = undefined
+
+  begin(content: PublishContent): void {
+    this.content = content
+    for (let i = 0; i < 4; i++) (this.shared[i] as Frame).isReady = false
+  }
+
+  /** The frame that every receiver of this version and kind of QoS shares. The first byte and the identifier are not set. */
+  frame(version: ProtocolVersion, withId: boolean): Frame {
+    const index = (version === 5 ? 2 : 0) + (withId ? 1 : 0)
+    const frame = this.shared[index] as Frame
+    if (!frame.isReady) {
+      const content = this.content as PublishContent
+      if (content.frameStart >= 0 && content.frameHasId === withId && (content.frameVersion === 5) === (version === 5))
+        this.asReceived(frame, content, version, withId)
+      else this.encode(frame, index, content, version, withId, undefined)
+      frame.isReady = true
+    }
+    return frame
+  }
+
+  /** A frame for one receiver; valid until the next call. */
+  frameFor(receiver: ReceiverProperties, withId: boolean): Frame {
+    this.encode(this.own, 4, this.content as PublishContent, 5, withId, receiver)
+    return this.own
+  }
+
+  private asReceived(frame: Frame, content: PublishContent, version: ProtocolVersion, withId: boolean): void {
+    frame.bytes = content.bytes
+    frame.start = content.frameStart
+    frame.end = content.payloadEnd
+    frame.size = content.payloadEnd - content.frameStart
+    frame.idAt = withId ? content.payloadStart - (version === 5 ? 3 : 2) : -1
+    frame.payloadApart = false
+  }
+
+  private encode(
+    frame: Frame,
+    index: number,
+    content: PublishContent,
+    version: ProtocolVersion,
+    withId: boolean,
+    receiver: ReceiverProperties | undefined,
+  ): void {
+    const topic = receiver?.omitTopic === true ? '' : content.topic
+    const list = version === 5 ? encodedProperties(content.properties, receiver) : undefined
+    const payload = content.payloadEnd - content.payloadStart
+    // A UTF-16 unit takes at most three bytes.
+    const head = HEADER_ROOM + 2 + topic.length * 3 + 2 + (list?.length ?? 0)
+    const apart = head + payload > LARGE_PACKET
+    const bytes = this.room(index, head + (apart ? 0 : payload))
+    let at = writeText(bytes, HEADER_ROOM + 2, topic)
+    const topicBytes = at - HEADER_ROOM - 2
+    bytes[HEADER_ROOM] = topicBytes >> 8
+    bytes[HEADER_ROOM + 1] = topicBytes
+    frame.idAt = withId ? at : -1
+    if (withId) at += 2
+    if (list !== undefined) at += list.copy(bytes, at)
+    const length = at - HEADER_ROOM + payload
+    if (!apart) at += content.bytes.copy(bytes, at, content.payloadStart, content.payloadEnd)
+    const start = HEADER_ROOM - 1 - varintSize(length)
+    bytes[start] = PacketType.PUBLISH << 4
+    writeVarint(bytes, start + 1, length)
+    frame.bytes = bytes
+    frame.start = start
+    frame.end = at
+    frame.size = HEADER_ROOM - start + length
+    frame.payloadApart = apart
+  }
+
+  private room(index: number, size: number): Buffer {
+    const scratch = this.scratch[index] as Buffer
+    return size <= scratch.length ? scratch : Buffer.allocUnsafe(size)
+  }
+}
+
+const EMPTY_LIST = Buffer.from([0])
+
+function encodedProperties(list: Readonly<Properties>, receiver: ReceiverProperties | undefined): Buffer {
+  let merged: Properties = list
+  if (receiver !== undefined) {
+    merged = { ...list }
+    if (receiver.messageExpiryInterval !== undefined) merged.messageExpiryInterval = receiver.messageExpiryInterval
+    if (receiver.subscriptionIdentifier > 0) merged.subscriptionIdentifiers = [receiver.subscriptionIdentifier]
+    if (receiver.topicAlias > 0) merged.topicAlias = receiver.topicAlias
+  } else if (list === NO_PROPERTIES) return EMPTY_LIST
+  const size = propertiesSize(merged)
+  if (size === 0) return EMPTY_LIST
+  const writer = new Writer()
+  writeProperties(writer, merged)
+  return writer.body()
+}
