@@ -1,0 +1,153 @@
+// An application message on its way through a broker or client: what is sent, to be combined with who receives it. It starts as
+// a view of the packet it arrived in and is detached once if anything keeps it longer than the call that brought it.
+
+import type { ProtocolVersion } from '../protocol/packet-types.js'
+import type { Publish, Qos } from '../protocol/packets/publish.js'
+import { NO_PROPERTIES, type Properties } from '../protocol/properties.js'
+import type { PublishContent } from '../protocol/publish-frames.js'
+import type { SharedBlock } from '../protocol/shared-block.js'
+import { varintSize } from '../protocol/writer.js'
+
+/** Who published a message: compared for No Local, checked again for retained messages. */
+export interface Publisher {
+  readonly clientId: string
+  readonly username: string | undefined
+}
+
+export class Message implements PublishContent {
+  readonly topic: string
+  readonly qos: Qos
+  readonly retain: boolean
+  /** Without topic alias and subscription identifiers: those belong to one connection. */
+  readonly publisher: Publisher | undefined
+  /** When it is to be forgotten, in ms of the caller's clock; Infinity for never. */
+  readonly expiresAt: number
+  properties: Readonly<Properties>
+  bytes: Buffer
+  payloadStart: number
+  payloadEnd: number
+  frameStart: number
+  readonly frameVersion: ProtocolVersion
+  readonly frameHasId: boolean
+  block: SharedBlock | undefined
+  private isDetached = false
+
+  constructor(
+    topic: string,
+    qos: Qos,
+    retain: boolean,
+    properties: Readonly<Properties>,
+    publisher: Publisher | undefined,
+    expiresAt: number,
+    bytes: Buffer,
+    payloadStart: number,
+    payloadEnd: number,
+    frameStart: number,
+    frameVersion: ProtocolVersion,
+    block: SharedBlock | undefined,
+  ) {
+    this.topic = topic
+    this.qos = qos
+    this.retain = retain
+    this.properties = properties
+    this.publisher = publisher
+    this.expiresAt = expiresAt
+    this.bytes = bytes
+    this.payloadStart = payloadStart
+    this.payloadEnd = payloadEnd
+    this.frameStart = frameStart
+    this.frameVersion = frameVersion
+    this.frameHasId = qos > 0
+    this.block = block
+  }
+
+  /** A view of the payload. */
+  get payload(): Buffer {
+    return this.bytes.subarray(this.payloadStart, this.payloadEnd)
+  }
+
+  /** Bytes of the payload. */
+  get size(): number {
+    return this.payloadEnd - this.payloadStart
+  }
+
+  /** Copies what it refers to, so that it outlives the packet it came in. Receivers share the copy. */
+  detach(): void {
+    if (this.isDetached) return
+    this.isDetached = true
+    this.bytes = Buffer.from(this.bytes.subarray(this.payloadStart, this.payloadEnd))
+    this.payloadEnd -= this.payloadStart
+    this.payloadStart = 0
+    this.frameStart = -1
+    this.block = undefined
+    const { correlationData } = this.properties
+    if (correlationData !== undefined)
+      this.properties = { ...this.properties, correlationData: Buffer.from(correlationData) }
+  }
+}
+
+/** When a message with these properties expires, in the ms of `now`. */
+export function expiryOf(properties: Readonly<Properties>, now: number): number {
+  const seconds = properties.messageExpiryInterval
+  return seconds === undefined ? Number.POSITIVE_INFINITY : now + seconds * 1000
+}
+
+/** Seconds left to a message at `now`, at least 1 while it lives [MQTT-3.3.2-6]; undefined when it does not expire. */
+export function remainingExpiry(message: Message, now: number): number | undefined {
+  if (message.expiresAt === Number.POSITIVE_INFINITY) return undefined
+  return Math.max(1, Math.ceil((message.expiresAt - now) / 1000))
+}
+
+function withoutConnectionProperties(properties: Readonly<Properties>): Readonly<Properties> {
+  if (properties === NO_PROPERTIES) return properties
+  const { topicAlias, subscriptionIdentifiers, ...rest } = properties
+  if (topicAlias === undefined && subscriptionIdentifiers === undefined) return properties
+  return Object.keys(rest).length === 0 ? NO_PROPERTIES : rest
+}
+
+/**
+ * The message in a PUBLISH. `topic` is the packet's, or what its alias stands for.
+ * @param bodyStart where the packet's body begins in its bytes, so that the packet can be passed on as it is.
+ */
+export function messageOf(
+  packet: Publish,
+  topic: string,
+  version: ProtocolVersion,
+  publisher: Publisher | undefined,
+  now: number,
+  bodyStart: number,
+  block: SharedBlock | undefined,
+): Message {
+  const properties = withoutConnectionProperties(packet.properties)
+  const length = packet.payloadEnd - bodyStart
+  // Reusable as it stands: no property, no alias, and a length in its shortest form.
+  const reusable = packet.properties === NO_PROPERTIES && packet.bytes[bodyStart - 1] !== 0
+  return new Message(
+    topic,
+    packet.qos,
+    packet.retain,
+    properties,
+    publisher,
+    properties === NO_PROPERTIES ? Number.POSITIVE_INFINITY : expiryOf(properties, now),
+    packet.bytes,
+    packet.payloadStart,
+    packet.payloadEnd,
+    reusable ? bodyStart - 1 - varintSize(length) : -1,
+    version,
+    block,
+  )
+}
+
+/** A message that did not come from the network, for instance a will or a `$SYS` value. */
+export function localMessage(
+  topic: string,
+  payload: Buffer,
+  qos: Qos,
+  retain: boolean,
+  properties: Readonly<Properties> = NO_PROPERTIES,
+  publisher?: Publisher,
+  now = 0,
+): Message {
+  const expiresAt = expiryOf(properties, now)
+  return new Message(topic, qos, retain, properties, publisher, expiresAt, payload, 0, payload.length, -1, 4, undefined)
+}

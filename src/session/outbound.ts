@@ -1,0 +1,271 @@
+// What this side has to deliver with QoS 1 and 2: the queue, the window of unacknowledged packets, and the answers that move it
+// (MQTT 5.0 sections 4.3, 4.4, 4.6, 4.9). State without I/O: packets leave through a sink, time comes in as a number.
+// A broker has one for each session, a client one for its publishes.
+
+import type { Qos } from '../protocol/packets/publish.js'
+import { ProtocolError } from '../protocol/protocol-error.js'
+import { ReasonCode } from '../protocol/reason-codes.js'
+import type { Message } from './message.js'
+import { MAX_PACKET_ID, PacketIds } from './packet-ids.js'
+
+/** One message for one receiver. */
+export interface Delivery {
+  readonly message: Message
+  readonly qos: Qos
+  readonly retain: boolean
+  /** Of the subscription it matched; 0 for none. */
+  readonly subscriptionIdentifier: number
+  /** 0 until it is first sent. */
+  packetId: number
+  /** PUBREC has come, PUBREL has gone: the PUBLISH is not sent again [MQTT-4.3.3-6]. */
+  released: boolean
+  /** Sent on the present connection, so that it counts against the send quota. */
+  isOpen: boolean
+}
+
+/** Where packets go while a connection exists. */
+export interface OutboundSink {
+  /** False while what has been sent is not leaving: deliveries then wait here. */
+  readonly isWritable: boolean
+  /** Sends a PUBLISH; returns false, having sent nothing, when it is too large for the receiver [MQTT-3.1.2-24]. */
+  sendPublish(delivery: Delivery, dup: boolean): boolean
+  sendPubrel(packetId: number, reasonCode: ReasonCode): void
+}
+
+/** 0 in a limit means none. */
+export interface OutboundLimits {
+  /** Messages that wait beyond those in flight. */
+  readonly maxQueuedMessages: number
+  /** Payload bytes that wait beyond those in flight. */
+  readonly maxQueuedBytes: number
+  /** Payload bytes in flight; one message is always allowed. */
+  readonly maxInflightBytes: number
+}
+
+export type Outcome = 'sent' | 'queued' | 'dropped'
+
+export class Outbound {
+  private readonly limits: OutboundLimits
+  private readonly ids = new PacketIds()
+  /** By packet identifier, in the order of first sending. */
+  private readonly inFlight = new Map<number, Delivery>()
+  private queue: Delivery[] = []
+  private queueHead = 0
+  private queuedBytes = 0
+  private inflightBytes = 0
+  private sink: OutboundSink | undefined = undefined
+  private quota = 0
+  private receiveMaximum = 0
+  /** In-flight deliveries of an earlier connection that have not been sent again yet, in order. */
+  private resends: Delivery[] = []
+  private readonly isUsed: (packetId: number) => boolean
+
+  /** @param isUsedElsewhere identifiers taken outside, as a client's SUBSCRIBE and UNSUBSCRIBE are [MQTT-2.2.1-3]. */
+  constructor(limits: OutboundLimits, isUsedElsewhere?: (packetId: number) => boolean) {
+    this.limits = limits
+    this.isUsed =
+      isUsedElsewhere === undefined
+        ? (id) => this.inFlight.has(id)
+        : (id) => this.inFlight.has(id) || isUsedElsewhere(id)
+  }
+
+  /** Deliveries that are sent but not finished, and those that wait. */
+  get inFlightCount(): number {
+    return this.inFlight.size
+  }
+
+  get queuedCount(): number {
+    return this.queue.length - this.queueHead
+  }
+
+  get isEmpty(): boolean {
+    return this.inFlight.size === 0 && this.queuedCount === 0
+  }
+
+  /** An unused identifier for a packet that is not a PUBLISH, 0 when all are in use. */
+  nextPacketId(): number {
+    return this.ids.next(this.isUsed)
+  }
+
+  /**
+   * A connection has come: sends again what was unacknowledged, then what waits, as far as the window allows [MQTT-4.4.0-1].
+   * @param receiveMaximum the peer's, 1..65535 [MQTT-4.9.0-1]; the quota starts anew with each connection.
+   */
+  attach(sink: OutboundSink, receiveMaximum: number, now: number): void {
+    this.sink = sink
+    this.receiveMaximum = receiveMaximum
+    this.quota = receiveMaximum
+    this.resends = [...this.inFlight.values()]
+    for (const delivery of this.resends) delivery.isOpen = false
+    this.pump(now)
+  }
+
+  /** The connection is gone. */
+  detach(): void {
+    this.sink = undefined
+    this.resends = []
+  }
+
+  /** Takes a message for the receiver. It keeps its turn: nothing overtakes what already waits. */
+  enqueue(delivery: Delivery): Outcome {
+    const sink = this.sink
+    if (sink?.isWritable === true && this.queuedCount === 0 && this.resends.length === 0 && this.hasRoom(delivery)) {
+      if (delivery.qos === 0) return sink.sendPublish(delivery, false) ? 'sent' : 'dropped'
+      return this.sendFirst(sink, delivery)
+    }
+    const { maxQueuedMessages, maxQueuedBytes } = this.limits
+    const size = delivery.message.size
+    if (maxQueuedMessages > 0 && this.queuedCount >= maxQueuedMessages) return 'dropped'
+    if (maxQueuedBytes > 0 && this.queuedBytes + size > maxQueuedBytes) return 'dropped'
+    delivery.message.detach()
+    this.queue.push(delivery)
+    this.queuedBytes += size
+    return 'queued'
+  }
+
+  private hasRoom(delivery: Delivery): boolean {
+    if (delivery.qos === 0) return true
+    if (this.quota === 0) return false
+    const { maxInflightBytes } = this.limits
+    return (
+      maxInflightBytes === 0 ||
+      this.inFlight.size === 0 ||
+      this.inflightBytes + delivery.message.size <= maxInflightBytes
+    )
+  }
+
+  private sendFirst(sink: OutboundSink, delivery: Delivery): Outcome {
+    if (this.inFlight.size >= MAX_PACKET_ID) return 'dropped'
+    delivery.packetId = this.ids.next(this.isUsed)
+    if (!sink.sendPublish(delivery, false)) return 'dropped' // [MQTT-3.1.2-25]
+    delivery.message.detach()
+    delivery.isOpen = true
+    this.quota--
+    this.inflightBytes += delivery.message.size
+    this.inFlight.set(delivery.packetId, delivery)
+    return 'sent'
+  }
+
+  /** Sends what may go now: after an acknowledgement, or when the connection can take more. */
+  pump(now: number): void {
+    const sink = this.sink
+    if (sink === undefined || !sink.isWritable) return
+    if (this.resends.length > 0 && !this.resend(sink)) return
+    while (this.queueHead < this.queue.length && sink.isWritable) {
+      const delivery = this.queue[this.queueHead] as Delivery
+      const expired = delivery.message.expiresAt <= now // [MQTT-3.3.2-5]
+      if (!expired && !this.hasRoom(delivery)) break
+      this.shift(delivery)
+      if (expired) continue
+      if (delivery.qos === 0) sink.sendPublish(delivery, false)
+      else this.sendFirst(sink, delivery)
+    }
+  }
+
+  private shift(delivery: Delivery): void {
+    this.queuedBytes -= delivery.message.size
+    this.queueHead++
+    if (this.queueHead === this.queue.length) {
+      this.queue = []
+      this.queueHead = 0
+    } else if (this.queueHead === 1024) {
+      this.queue = this.queue.slice(1024)
+      this.queueHead = 0
+    }
+  }
+
+  /** Sends unacknowledged packets of an earlier connection, oldest first; false when some have to wait [MQTT-4.6.0-1]. */
+  private resend(sink: OutboundSink): boolean {
+    let sent = 0
+    for (const delivery of this.resends) {
+      if (this.quota === 0 || !sink.isWritable) break
+      sent++
+      if (this.inFlight.get(delivery.packetId) !== delivery) continue
+      delivery.isOpen = true
+      this.quota--
+      if (delivery.released) sink.sendPubrel(delivery.packetId, ReasonCode.SUCCESS)
+      else if (!sink.sendPublish(delivery, true)) this.finish(delivery)
+    }
+    this.resends = this.resends.slice(sent)
+    return this.resends.length === 0
+  }
+
+  private finish(delivery: Delivery): void {
+    this.inFlight.delete(delivery.packetId)
+    this.inflightBytes -= delivery.message.size
+    if (delivery.isOpen && this.quota < this.receiveMaximum) this.quota++
+  }
+
+  /**
+   * PUBACK: the message is delivered, whatever the reason code [MQTT-4.4.0-2]. Returns it, or undefined for an unknown identifier.
+   * @throws ProtocolError 0x82 when the identifier belongs to a QoS 2 message.
+   */
+  onPuback(packetId: number, now: number): Delivery | undefined {
+    const delivery = this.inFlight.get(packetId)
+    if (delivery === undefined) return undefined
+    if (delivery.qos !== 1) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'PUBACK for a QoS 2 message')
+    this.finish(delivery)
+    if (this.queueHead < this.queue.length || this.resends.length > 0) this.pump(now)
+    return delivery
+  }
+
+  /**
+   * PUBREC: answered by PUBREL [MQTT-4.3.3-4], with 0x92 for an unknown identifier; a reason code of 0x80 or more ends the
+   * delivery without one. Returns the delivery that ended so.
+   * @throws ProtocolError 0x82 when the identifier belongs to a QoS 1 message.
+   */
+  onPubrec(packetId: number, reasonCode: ReasonCode, now: number): Delivery | undefined {
+    const delivery = this.inFlight.get(packetId)
+    if (delivery === undefined) {
+      if (reasonCode < 0x80) this.sink?.sendPubrel(packetId, ReasonCode.PACKET_IDENTIFIER_NOT_FOUND)
+      return undefined
+    }
+    if (delivery.qos !== 2) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'PUBREC for a QoS 1 message')
+    if (reasonCode >= 0x80) {
+      this.finish(delivery)
+      this.pump(now)
+      return delivery
+    }
+    delivery.released = true
+    this.sink?.sendPubrel(packetId, ReasonCode.SUCCESS)
+    return undefined
+  }
+
+  /**
+   * PUBCOMP: the delivery is finished and returned; undefined for an unknown identifier.
+   * @throws ProtocolError 0x82 before PUBREC, or for a QoS 1 message.
+   */
+  onPubcomp(packetId: number, now: number): Delivery | undefined {
+    const delivery = this.inFlight.get(packetId)
+    if (delivery === undefined) return undefined
+    if (!delivery.released) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'PUBCOMP without PUBREC')
+    this.finish(delivery)
+    if (this.queueHead < this.queue.length || this.resends.length > 0) this.pump(now)
+    return delivery
+  }
+
+  /** Forgets waiting deliveries that have expired [MQTT-3.3.2-5] or that `isAllowed` no longer admits. */
+  filterQueue(now: number, isAllowed: (delivery: Delivery) => boolean = () => true): void {
+    const kept: Delivery[] = []
+    this.queuedBytes = 0
+    for (let i = this.queueHead; i < this.queue.length; i++) {
+      const delivery = this.queue[i] as Delivery
+      if (delivery.message.expiresAt <= now || !isAllowed(delivery)) continue
+      kept.push(delivery)
+      this.queuedBytes += delivery.message.size
+    }
+    this.queue = kept
+    this.queueHead = 0
+  }
+
+  /** Everything unfinished: in flight in order of sending, then waiting. */
+  *deliveries(): IterableIterator<Delivery> {
+    yield* this.inFlight.values()
+    for (let i = this.queueHead; i < this.queue.length; i++) yield this.queue[i] as Delivery
+  }
+}
+
+/** A delivery that has not been sent. */
+export function delivery(message: Message, qos: Qos, retain: boolean, subscriptionIdentifier: number): Delivery {
+  return { message, qos, retain, subscriptionIdentifier, packetId: 0, released: false, isOpen: false }
+}
