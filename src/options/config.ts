@@ -32,9 +32,7 @@ export class ConfigError extends Error {
 }
 
 /** One listener with its effective values: per-listener and inherited settings are already decided. */
-export interface ListenerConfig
-  extends Omit<ListenerValues, never>,
-    Omit<Pick<BrokerValues, PerListenerName>, 'allow_anonymous'> {
+export interface ListenerConfig extends ListenerValues, Omit<Pick<BrokerValues, PerListenerName>, 'allow_anonymous'> {
   /** TCP port, 0 for any free one. */
   readonly port: number
   /** Address or host name; undefined for all addresses. */
@@ -49,7 +47,7 @@ export interface ListenerConfig
 }
 
 /** The whole configuration. It may be used only if `problems` is empty. */
-export interface Config extends Omit<BrokerValues, never> {
+export interface Config extends BrokerValues {
   readonly listeners: readonly ListenerConfig[]
   /** Errors, in the order of the lines. */
   readonly problems: readonly ConfigError[]

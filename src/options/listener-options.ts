@@ -7,6 +7,8 @@ const networkOptions = [
     name: 'listener',
     kind: 'structure',
     scope: 'global',
+    min: 0,
+    max: 65_535,
     reload: 'no',
     repeatable: true,
     help: 'Opens a listener: PORT [ADDRESS], or 0 PATH for a Unix socket, or 0 for any free port.',

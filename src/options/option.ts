@@ -68,6 +68,9 @@ export interface KindTypes {
   readonly 'tcp-keepalive': TcpKeepalive
   /** Present on the command line or not. */
   readonly flag: boolean
+  /** A word of the command line as it is, `min` and `max` in bytes; the second is the name of a file. */
+  readonly text: string
+  readonly file: string
   readonly decimal: number
   readonly float: number
   /** `mqttv5 5 mqttv311 311 mqttv31 31`, as the level of the CONNECT packet. */
@@ -92,9 +95,12 @@ export interface Option {
   readonly help: string
   /** Without one, the value is `undefined` until the option is given. */
   readonly default?: Scalar | readonly (Scalar | LogDestination)[]
-  /** Smallest and largest value. For texts: longest, in bytes. */
+  /** Smallest and largest value; for texts length, in bytes. */
   readonly min?: number
   readonly max?: number
+  /** What happens to a number out of range that is not an error. */
+  readonly below?: 'raised' | 'raised with a warning'
+  readonly above?: 'lowered with a warning'
   /** The words that `word` and `words` accept. */
   readonly words?: readonly string[]
   /** May be given more than once; the value is a list in the order written. */
@@ -134,9 +140,6 @@ export interface Directive extends Option {
   readonly reload: 'yes' | 'no' | 'new connections'
   /** A second line replaces the first; otherwise texts are refused twice, and numbers, booleans and words replaced. */
   readonly replaces?: true
-  /** What happens to a number out of range that is not an error. */
-  readonly below?: 'raised' | 'raised with a warning'
-  readonly above?: 'lowered with a warning'
   readonly aliases?: readonly string[]
   /** Old names that work and warn. */
   readonly legacyAliases?: readonly string[]

@@ -1,0 +1,66 @@
+// The values that only bridges have: `address`, `topic`, `restart_timeout`, `bridge_tcp_keepalive`. Whether a prefix and its pattern
+// make a valid filter together is checked where filters are known, by the bridge.
+import type { BridgeAddress, BridgeTopic, RestartTimeout, TcpKeepalive } from './option.js'
+import { type Parsed, problem, quoted, value, words } from './text.js'
+
+const DEFAULT_PORT = 1883
+
+/** `HOST[:PORT] …`; the port is behind the last colon. A word that begins with `#` ends the list. */
+export function parseAddresses(text: string): Parsed<readonly BridgeAddress[]> {
+  const addresses: BridgeAddress[] = []
+  for (const word of untilComment(words(text))) {
+    const [, host = '', port] = /^(.*?)(?::([^:\]]*))?$/.exec(word) ?? []
+    const number = port === undefined ? DEFAULT_PORT : /^\d+$/.test(port) ? Number(port) : 0
+    if (host === '') return problem(`needs a host in ${quoted(word)}`)
+    if (number < 1 || number > 65_535) return problem(`needs a port between 1 and 65535 in ${quoted(word)}`)
+    addresses.push({ host: host.replace(/^\[(.*)\]$/, '$1'), port: number })
+  }
+  return addresses.length > 0 ? value(addresses) : problem('needs a value')
+}
+
+/** `PATTERN [DIRECTION [QOS [LOCAL-PREFIX [REMOTE-PREFIX]]]]`; `""` is an empty text, and quotes hold a pattern with spaces together. */
+export function parseBridgeTopic(text: string): Parsed<BridgeTopic> {
+  const [, inQuotes, plain, rest = ''] = /^ *(?:"([^"]*)"(?= |$)|([^ "][^ ]*))(.*)$/.exec(text) ?? []
+  const pattern = inQuotes ?? plain
+  if (pattern === undefined)
+    return problem(text.includes('"') ? 'needs a closing quote and a space behind it' : 'needs a value')
+  const [direction = 'out', qos = '0', local = '', remote = ''] = untilComment(words(rest))
+  const way = direction.toLowerCase()
+  if (way !== 'out' && way !== 'in' && way !== 'both')
+    return problem(`needs the direction out, in or both behind the pattern, not ${quoted(direction)}`)
+  if (qos !== '0' && qos !== '1' && qos !== '2') return problem(`needs a QoS of 0, 1 or 2, not ${quoted(qos)}`)
+  const localPrefix = local === '""' ? '' : local
+  const remotePrefix = remote === '""' ? '' : remote
+  if (/[+#]/.test(localPrefix + remotePrefix)) return problem('must not have the wildcards + and # in a prefix')
+  if (pattern === '' && (localPrefix === '' || remotePrefix === ''))
+    return problem('needs both prefixes when the pattern is empty')
+  return value({ pattern, direction: way, qos: Number(qos) as 0 | 1 | 2, localPrefix, remotePrefix })
+}
+
+/** `CONSTANT`, or `BASE CAP [STABLE]`, in seconds; what is too small or too large is brought to the nearest that is not. */
+export function parseRestartTimeout(text: string): Parsed<RestartTimeout> {
+  const given = untilComment(words(text))
+  if (given.length === 0) return problem('needs a value')
+  const numbers = given.slice(0, 3).map((word) => (/^[+-]?\d+$/.test(word) ? Number(word) : Number.NaN))
+  const bad = numbers.findIndex(Number.isNaN)
+  if (bad >= 0) return problem(`must be whole numbers of seconds, not ${quoted(given[bad] ?? '')}`)
+  const [first = 0, limit, stable = 0] = numbers
+  const base = Math.min(Math.max(first, 1), 3600)
+  const warning = base === first ? undefined : `is between 1 and 3600 seconds; ${base} is used instead of ${first}`
+  if (limit === undefined) return value({ base, cap: base, stable: 0 }, warning)
+  if (limit < base) return problem('must not have a limit below its base')
+  if (stable < 0) return problem('must not have a negative time for stable connections')
+  return value({ base, cap: Math.min(limit, 7200), stable }, warning)
+}
+
+/** `IDLE INTERVAL COUNT`, all above 0. */
+export function parseTcpKeepalive(text: string): Parsed<TcpKeepalive> {
+  const [idle = 0, interval = 0, count = 0] = words(text).map((word) => (/^\d+$/.test(word) ? Number(word) : 0))
+  if (idle > 0 && interval > 0 && count > 0) return value({ idle, interval, count })
+  return problem('needs three numbers above 0: idle seconds, seconds between probes, probes')
+}
+
+function untilComment(list: readonly string[]): readonly string[] {
+  const end = list.findIndex((word) => word.startsWith('#'))
+  return end < 0 ? list : list.slice(0, end)
+}

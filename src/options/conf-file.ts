@@ -1,0 +1,288 @@
+// The reader of mosquitto.conf: takes directives line by line to the broker, listener, bridge or plugin they belong to, and collects
+// every problem instead of stopping at the first. Syntax is in conf-lines.ts, values in values.ts, what listeners result in config.ts.
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { bridgeOptions } from './bridge-options.js'
+import { brokerOptions, pluginOptions } from './broker-options.js'
+import { includedFiles, readLines } from './conf-lines.js'
+import { assembleConfig, type Config, ConfigError, type ListenerDraft, type Position } from './config.js'
+import { listenerOptions } from './listener-options.js'
+import { nearest } from './nearest.js'
+import { type Directive, defaultOf } from './option.js'
+import { firstWord, words } from './text.js'
+import { parseValue } from './values.js'
+
+/** What the command line adds. */
+export interface ConfOptions {
+  /** Ports of local-only mode (`-p`); 0 for any free one. Ignored when the file opens a listener. Default: 1883. */
+  readonly ports?: readonly number[]
+}
+
+/**
+ * Reads one configuration file, or several as if they were one. Never throws: every problem, an unreadable file included, is in
+ * `problems`, and the configuration may be used only when that is empty.
+ */
+export function readConfFile(path: string | readonly string[], options: ConfOptions = {}): Config {
+  const reader = new ConfReader()
+  for (const file of typeof path === 'string' ? [path] : path) reader.readFile(file, true)
+  return reader.finish(options.ports ?? [])
+}
+
+/** The configuration of a broker without a file: local-only mode with every default. */
+export function defaultConfig(options: ConfOptions = {}): Config {
+  return new ConfReader().finish(options.ports ?? [])
+}
+
+const directives: readonly Directive[] = [...brokerOptions, ...listenerOptions, ...bridgeOptions, ...pluginOptions]
+
+interface Found {
+  readonly row: Directive
+  /** The name is an old one. */
+  readonly legacyName: boolean
+}
+
+/** Every name a line may begin with. */
+const byName: ReadonlyMap<string, Found> = new Map(
+  directives.flatMap((row) => [
+    ...[row.name, ...(row.aliases ?? [])].map((name): [string, Found] => [name, { row, legacyName: false }]),
+    ...(row.legacyAliases ?? []).map((name): [string, Found] => [name, { row, legacyName: true }]),
+  ]),
+)
+const prefixes = [...byName].filter(([, { row }]) => row.prefix)
+
+function findDirective(name: string): Found | undefined {
+  const exact = byName.get(name)
+  if (exact) return exact.row.prefix ? undefined : exact
+  return prefixes.find(([prefix]) => name.startsWith(prefix) && name.length > prefix.length)?.[1]
+}
+
+/** Kinds of which a second line replaces the first in silence, or adds to it. */
+const REPLACED = new Set(['boolean', 'integer', 'word', 'words', 'log-destination', 'duration', 'protocol-versions'])
+
+type Values = Map<string, unknown>
+
+class ConfReader {
+  readonly #broker: Values = new Map()
+  readonly #positions = new Map<string, Position>()
+  readonly #listeners: ListenerDraft[] = []
+  readonly #bridges = new Set<string>()
+  #defaultListener: ListenerDraft | undefined
+  readonly #defaultListenerLines: ConfigError[] = []
+  #defaultListenerOpen = false
+  readonly #problems: ConfigError[] = []
+  readonly #warnings: ConfigError[] = []
+  /** What the current lines belong to; included files begin without. */
+  #listener: ListenerDraft | undefined
+  #bridge: Values | undefined
+  #plugin: Values | undefined
+  #at: Position = { file: '', line: 0 }
+  #name = ''
+
+  readFile(file: string, mayInclude: boolean): void {
+    let bytes: Uint8Array
+    try {
+      bytes = readFileSync(file)
+    } catch (error) {
+      this.#problems.push(new ConfigError(file, 0, '', `cannot be read: ${systemReason(error)}`))
+      return
+    }
+    this.#listener = undefined
+    this.#bridge = undefined
+    this.#plugin = undefined
+    for (const each of readLines(bytes)) {
+      this.#at = { file, line: each.line }
+      this.#name = 'name' in each ? each.name : ''
+      const reason = 'problem' in each ? each.problem : this.#take(each.text, mayInclude)
+      if (reason) this.#problem(reason)
+    }
+  }
+
+  finish(ports: readonly number[]): Config {
+    const anyOpen = this.#defaultListenerOpen || this.#listeners.length > 0
+    const useless = anyOpen && !this.#defaultListenerOpen ? this.#defaultListenerLines : []
+    return assembleConfig(
+      {
+        given: this.#broker,
+        positions: this.#positions,
+        listeners: this.#listeners,
+        defaultListener: this.#defaultListener,
+        defaultListenerOpen: this.#defaultListenerOpen,
+        problems: this.#problems,
+        warnings: [...this.#warnings, ...useless],
+      },
+      ports,
+    )
+  }
+
+  #problem(reason: string): void {
+    this.#problems.push(new ConfigError(this.#at.file, this.#at.line, this.#name, reason))
+  }
+
+  #warn(reason: string): void {
+    this.#warnings.push(new ConfigError(this.#at.file, this.#at.line, this.#name, reason))
+  }
+
+  /** Takes one line, whose name is `#name`; what is returned is wrong with it. */
+  #take(text: string, mayInclude: boolean): string | undefined {
+    const name = this.#name
+    const found = findDirective(name)
+    if (!found) {
+      const guess = nearest(name, [...byName.keys()])
+      return `unknown option ${name}${guess ? `; did you mean ${guess}?` : ''}`
+    }
+    const { row } = found
+    if (row.refused) return `${name} is not supported: ${row.refused}`
+    if (row.ignored) {
+      this.#warn(`${name} has no effect: ${row.ignored}`)
+      return undefined
+    }
+    if (found.legacyName) this.#warn(`${name} is an old name: use ${row.name}`)
+    if (row.legacy) this.#warn(`${name} is deprecated: ${row.legacy}`)
+    return row.kind === 'structure' ? this.#structure(row, text, mayInclude) : this.#set(row, text)
+  }
+
+  #set(row: Directive, text: string): string | undefined {
+    const name = this.#name
+    const target = this.#target(row)
+    if (typeof target === 'string') return target
+    const key = row.prefix ? name : row.name
+    const before = target.get(key)
+    if (before !== undefined && !row.replaces && !row.repeatable && !REPLACED.has(row.kind))
+      return `${name} is given twice`
+    const parsed = parseValue(row, text, before)
+    if ('problem' in parsed) return `${name} ${parsed.problem}`
+    if (parsed.warning) this.#warn(`${name} ${parsed.warning}`)
+    target.set(key, row.repeatable ? [...((before as unknown[] | undefined) ?? []), parsed.value] : parsed.value)
+    if (target === this.#broker) this.#positions.set(key, this.#at)
+    if (row.name === 'per_listener_settings') this.#checkPerListener(before, parsed.value)
+    return this.#lateProblem(row, parsed.value, text)
+  }
+
+  /** Bridges and plugins are refused at the line that opens them, and not once more at each of theirs. */
+  #lateProblem(row: Directive, value: unknown, text: string): string | undefined {
+    if (!row.later || row.scope === 'bridge' || row.scope === 'plugin') return undefined
+    if (row.later === true) return value === defaultOf(row) ? undefined : `${this.#name} is not supported yet`
+    return row.later.includes(firstWord(text)) ? `${this.#name} ${firstWord(text)} is not supported yet` : undefined
+  }
+
+  /** The values that the directive belongs to here, or what is wrong with its place. */
+  #target(row: Directive): Values | string {
+    switch (row.scope) {
+      case 'global':
+        return this.#broker
+      case 'global or listener':
+        if (!this.#perListener) return this.#broker
+        return this.#listener?.security ?? this.#misplaced('a listener line, because of per_listener_settings')
+      case 'listener':
+        return (this.#listener ?? this.#touchDefault()).given
+      case 'after listener':
+        if (this.#listener && !this.#explicit) this.#touchDefault()
+        return this.#listener?.given ?? this.#misplaced('a listener line')
+      case 'after explicit listener':
+        return (this.#explicit && this.#listener?.given) || this.#misplaced('a listener line')
+      case 'default listener':
+        this.#defaultListenerOpen = true
+        return this.#touchDefault().given
+      case 'bridge':
+        return this.#bridge ?? this.#misplaced('a connection line')
+      case 'plugin':
+        return this.#plugin ?? this.#misplaced('a plugin line')
+    }
+  }
+
+  #misplaced(what: string): string {
+    return `${this.#name} must stand below ${what}`
+  }
+
+  get #explicit(): boolean {
+    return this.#listener !== undefined && this.#listener !== this.#defaultListener
+  }
+
+  get #perListener(): boolean {
+    return this.#broker.get('per_listener_settings') === true
+  }
+
+  /** The line sets something of the default listener, which becomes the current one if there is none. */
+  #touchDefault(): ListenerDraft {
+    const { file, line } = this.#at
+    const reason = `${this.#name} stands before the first listener line and has no effect`
+    this.#defaultListenerLines.push(new ConfigError(file, line, this.#name, reason))
+    this.#defaultListener ??= newListener(this.#at)
+    this.#listener ??= this.#defaultListener
+    return this.#defaultListener
+  }
+
+  #checkPerListener(before: unknown, value: unknown): void {
+    if (before === true && value === false) this.#problem('per_listener_settings cannot be switched off again')
+    if (value !== true) return
+    const earlier = directives.filter((row) => row.scope === 'global or listener' && this.#broker.has(row.name))
+    if (earlier.length === 0) return
+    const names = earlier.map((row) => row.name).join(', ')
+    this.#problem(`per_listener_settings must stand before ${names}`)
+  }
+
+  #structure(row: Directive, text: string, mayInclude: boolean): string | undefined {
+    if (text.trim() === '') return `${this.#name} needs a value`
+    switch (row.name) {
+      case 'listener':
+        return this.#openListener(row, text)
+      case 'include_dir':
+        return this.#include(text.trim(), mayInclude)
+      case 'connection':
+        return this.#openBridge(firstWord(text))
+      default:
+        this.#plugin = new Map()
+        return `${this.#name} is not supported yet`
+    }
+  }
+
+  #openListener(row: Directive, text: string): string | undefined {
+    const [port = '', second] = words(text)
+    const host = second?.startsWith('#') ? undefined : second
+    const parsed = parseValue({ ...row, kind: 'integer' }, port)
+    const listener = newListener(this.#at)
+    this.#listener = listener
+    this.#listeners.push(listener)
+    if ('problem' in parsed) return `the port of listener ${parsed.problem}`
+    if (parsed.value === 0 && host !== undefined && isIP(host) === 0)
+      return `listener 0 ${host} is not supported yet: it means a Unix socket`
+    listener.given.set('port', parsed.value)
+    if (host !== undefined) listener.given.set('bind_address', host)
+    return undefined
+  }
+
+  #openBridge(name: string): string {
+    const known = this.#bridges.has(name)
+    this.#bridge = new Map()
+    this.#bridges.add(name)
+    return known ? `connection ${name} is given twice` : 'connection is not supported yet'
+  }
+
+  /** Reads the files of a folder, each beginning afresh, and then goes on where it was. */
+  #include(folder: string, mayInclude: boolean): string | undefined {
+    if (!mayInclude) return 'include_dir must not stand in an included file'
+    let files: readonly string[]
+    try {
+      files = includedFiles(folder)
+    } catch (error) {
+      return `include_dir ${folder} cannot be read: ${systemReason(error)}`
+    }
+    const outside = { listener: this.#listener, bridge: this.#bridge, plugin: this.#plugin, at: this.#at }
+    for (const file of files) this.readFile(file, false)
+    this.#listener = outside.listener
+    this.#bridge = outside.bridge
+    this.#plugin = outside.plugin
+    this.#at = outside.at
+    return undefined
+  }
+}
+
+function newListener(where: Position): ListenerDraft {
+  return { given: new Map(), security: new Map(), path: undefined, where }
+}
+
+/** The system's words for a failed call: `no such file or directory`. */
+function systemReason(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  return text.replace(/^[A-Z0-9]+: /, '').replace(/, \w+( '.*')?$/, '')
+}
