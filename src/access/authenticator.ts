@@ -1,0 +1,122 @@
+// Decides whether a user name and password are right according to one password file. Unknown names cost what known ones cost; only a
+// few checks run at once; a login that was right before is recognised without computing its hash. A reload makes a new object.
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { BcryptHasher } from './bcrypt-hash.js'
+import { spareProcessors } from './bcrypt-workers.js'
+import { decoyOf, describeHash, type PasswordHash, verifyPassword } from './password-hash.js'
+
+/** `busy`: too many checks are waiting, nothing was decided. Only `accepted` lets a client in. */
+export type AuthenticationResult = 'accepted' | 'unknown-user' | 'wrong-password' | 'busy'
+
+/** Limits of one authenticator. */
+export interface AuthenticatorLimits {
+  /** Checks computed at the same time, at least 1; by default one processor is left to the rest. */
+  readonly concurrent?: number
+  /** Checks waiting for their turn, at least 0. */
+  readonly waiting?: number
+}
+
+/** Computes one check; `verifyPassword` unless a test counts the calls. */
+export type PasswordVerifier = typeof verifyPassword
+
+/** One password file at work. */
+export class PasswordAuthenticator {
+  readonly #users: ReadonlyMap<string, PasswordHash>
+  readonly #decoy: PasswordHash | undefined
+  readonly #bcrypt: BcryptHasher
+  readonly #concurrent: number
+  readonly #mostWaiting: number
+  readonly #verify: PasswordVerifier
+  /** Makes what is remembered useless outside this process. */
+  readonly #key = randomBytes(32)
+  /** The digest of the last right password per user: never more entries than the file has users. */
+  readonly #verified = new Map<string, Buffer>()
+  /** Checks under way or waiting, by digest: many clients with one password cost one check. */
+  readonly #pending = new Map<string, Promise<AuthenticationResult>>()
+  readonly #queue: (() => void)[] = []
+  #running = 0
+
+  constructor(
+    users: ReadonlyMap<string, PasswordHash>,
+    bcrypt: BcryptHasher,
+    { concurrent = spareProcessors(), waiting = 1000 }: AuthenticatorLimits = {},
+    verify: PasswordVerifier = verifyPassword,
+  ) {
+    this.#users = users
+    this.#decoy = decoyFor(users)
+    this.#bcrypt = bcrypt
+    this.#concurrent = concurrent
+    this.#mostWaiting = waiting
+    this.#verify = verify
+  }
+
+  /** Whether this user logged in with this password before, since the file was loaded. Takes some microseconds. */
+  checkCached(username: string, password: Uint8Array): boolean {
+    const hash = this.#users.get(username)
+    const known = this.#verified.get(username)
+    return hash !== undefined && known !== undefined && timingSafeEqual(known, this.#digest(username, hash, password))
+  }
+
+  /**
+   * Checks a user name and the password that came with it, if one did. Rejects when the computing fails, which decides nothing:
+   * the client is not let in. The bytes of `password` are the caller's again when this returns.
+   */
+  async check(username: string, password: Uint8Array | undefined): Promise<AuthenticationResult> {
+    const known = this.#users.get(username)
+    const refusal = known ? 'wrong-password' : 'unknown-user'
+    const hash = known ?? this.#decoy
+    if (password === undefined || hash === undefined) return refusal
+    const digest = this.#digest(username, hash, password)
+    const verified = this.#verified.get(username)
+    if (verified && timingSafeEqual(verified, digest)) return 'accepted'
+
+    const key = digest.toString('base64')
+    const pending = this.#pending.get(key)
+    if (pending) return pending
+    if (this.#running >= this.#concurrent && this.#queue.length >= this.#mostWaiting) return 'busy'
+    const secret = Uint8Array.from(password)
+    const result = this.#inTurn(async () => {
+      const matches = await this.#verify(secret, hash, this.#bcrypt)
+      if (!matches || !known) return refusal
+      this.#verified.set(username, digest)
+      return 'accepted'
+    })
+    this.#pending.set(key, result)
+    return result.finally(() => this.#pending.delete(key))
+  }
+
+  async #inTurn(compute: () => Promise<AuthenticationResult>): Promise<AuthenticationResult> {
+    if (this.#running >= this.#concurrent) await new Promise<void>((go) => this.#queue.push(go))
+    else this.#running++
+    try {
+      return await compute()
+    } finally {
+      // The place is handed on, so that nobody who comes in between can take it.
+      const next = this.#queue.shift()
+      if (next) next()
+      else this.#running--
+    }
+  }
+
+  #digest(username: string, hash: PasswordHash, password: Uint8Array): Buffer {
+    // Neither a name nor an encoded hash can contain U+0000 or a colon in a file, so the three parts cannot run into each other.
+    return createHmac('sha256', this.#key).update(`${hash.text}:${username}\0`).update(password).digest()
+  }
+}
+
+/** Stands in for the hash of unknown users: as expensive as the most common kind in the file. */
+function decoyFor(users: ReadonlyMap<string, PasswordHash>): PasswordHash | undefined {
+  const counts = new Map<string, number>()
+  let common: PasswordHash | undefined
+  let most = 0
+  for (const hash of users.values()) {
+    const kind = describeHash(hash)
+    const count = (counts.get(kind) ?? 0) + 1
+    counts.set(kind, count)
+    if (count > most) {
+      most = count
+      common = hash
+    }
+  }
+  return common && decoyOf(common)
+}
