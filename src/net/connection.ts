@@ -1,0 +1,251 @@
+// One connection: bytes from its socket to the framer, packets to its outbox, the outbox to the socket in one write per turn of
+// the event loop. Small packets are copied into a pooled block, large ones are written by reference. Whoever owns the connection
+// decides what packets mean and when it ends.
+
+import type { Duplex } from 'node:stream'
+import { Framer, type PacketSink } from '../protocol/framer.js'
+import type { Sender } from '../protocol/packet-types.js'
+import type { Frame } from '../protocol/publish-frames.js'
+import type { BlockPool, SharedBlock } from '../protocol/shared-block.js'
+import { WRITE_BLOCK, type WriteBlock, type WriteQueue } from './write-queue.js'
+
+export interface ConnectionOwner extends PacketSink {
+  /** The peer sent something that cannot be read on from: a ProtocolError, or a defect of ours. Called once at most. */
+  onError(error: unknown): void
+  /** The connection is gone. `error` is the socket's, if it had one. Called once. */
+  onClose(error: Error | undefined): void
+  /** What was pending has left, after `isWritable` was false. */
+  onDrain(): void
+}
+
+/** What a process's connections share. */
+export interface SharedMemory {
+  readonly blocks: BlockPool
+  readonly writes: WriteQueue
+}
+
+export class Connection {
+  readonly framer: Framer
+  /** Bytes that may wait for the socket before `isWritable` is false. */
+  maxPendingBytes = Number.POSITIVE_INFINITY
+  bytesReceived = 0
+  bytesSent = 0
+  private readonly socket: Duplex
+  private readonly owner: ConnectionOwner
+  private readonly writes: WriteQueue
+  private block: WriteBlock | undefined = undefined
+  private used = 0
+  private isDirty = false
+  private writing = 0
+  private wasBehind = false
+  private isOver = false
+
+  /** @param peer the side at the other end, whose packets arrive here. */
+  constructor(socket: Duplex, owner: ConnectionOwner, peer: Sender, shared: SharedMemory) {
+    this.socket = socket
+    this.owner = owner
+    this.writes = shared.writes
+    this.framer = new Framer(owner, peer, shared.blocks)
+    let failure: Error | undefined
+    socket.on('error', (error) => {
+      failure = error
+    })
+    socket.on('close', () => {
+      this.isOver = true
+      this.block = undefined
+      this.owner.onClose(failure)
+    })
+  }
+
+  /** Bytes handed to this connection that have not left the process. */
+  get pendingBytes(): number {
+    return this.socket.writableLength + this.used
+  }
+
+  /** Whether more may be sent now; `onDrain` tells when it may again. */
+  get isWritable(): boolean {
+    if (this.socket.writableLength + this.used < this.maxPendingBytes) return true
+    this.wasBehind = true
+    return false
+  }
+
+  /** Takes the next bytes[0..length) from the socket; they may be reused when the call returns. */
+  onData(bytes: Buffer, length: number): void {
+    if (this.isOver) return
+    this.bytesReceived += length
+    try {
+      this.framer.push(bytes, length)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private fail(error: unknown): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.owner.onError(error)
+  }
+
+  /** Stops reading and delivering packets, for instance while a login is checked. */
+  pause(): void {
+    this.framer.stop()
+    this.socket.pause()
+  }
+
+  /** Delivers what was held back and reads on. */
+  resume(): void {
+    if (this.isOver) return
+    try {
+      this.framer.resume()
+    } catch (error) {
+      this.fail(error)
+      return
+    }
+    this.socket.resume()
+  }
+
+  /** Makes room for `size` bytes, at most WRITE_BLOCK, and returns the block; they go to its offset `used`. */
+  private reserve(size: number): WriteBlock {
+    let block = this.block
+    if (block !== undefined && this.used + size > WRITE_BLOCK) {
+      this.writeBlock()
+      block = undefined
+    }
+    if (block === undefined) block = this.block = this.writes.take()
+    if (!this.isDirty) {
+      this.isDirty = true
+      this.writes.schedule(this)
+    }
+    return block
+  }
+
+  /** Sends bytes that the caller does not change afterwards. */
+  write(bytes: Buffer): void {
+    this.bytesSent += bytes.length
+    if (bytes.length > WRITE_BLOCK) this.reference(bytes, undefined)
+    else this.copy(bytes, 0, bytes.length)
+  }
+
+  /** Sends an acknowledgement without reason code and properties. */
+  writeAck(header: number, packetId: number): void {
+    const bytes = this.reserve(4).bytes
+    const at = this.used
+    bytes[at] = header
+    bytes[at + 1] = 2
+    bytes[at + 2] = packetId >> 8
+    bytes[at + 3] = packetId
+    this.used = at + 4
+    this.bytesSent += 4
+  }
+
+  /**
+   * Sends a PUBLISH from shared bytes with its own first byte and packet identifier.
+   * @param content where the payload is if the frame does not hold it.
+   */
+  writeFrame(
+    frame: Frame,
+    header: number,
+    packetId: number,
+    content: { readonly bytes: Buffer; readonly payloadStart: number; readonly payloadEnd: number },
+    block: SharedBlock | undefined,
+  ): void {
+    const head = frame.end - frame.start
+    this.bytesSent += frame.size
+    if (head > WRITE_BLOCK) {
+      this.writeLargeFrame(frame, header, packetId, block)
+      return
+    }
+    const bytes = this.reserve(head).bytes
+    const at = this.used
+    this.copy(frame.bytes, frame.start, frame.end)
+    bytes[at] = header
+    if (packetId > 0) {
+      const idAt = at + frame.idAt - frame.start
+      bytes[idAt] = packetId >> 8
+      bytes[idAt + 1] = packetId
+    }
+    if (!frame.payloadApart) return
+    this.socket.cork()
+    this.reference(content.bytes.subarray(content.payloadStart, content.payloadEnd), block)
+    this.socket.uncork()
+  }
+
+  /** By reference if it can go out as it is, otherwise with a beginning of its own. */
+  private writeLargeFrame(frame: Frame, header: number, packetId: number, block: SharedBlock | undefined): void {
+    const { bytes, start, end } = frame
+    if (packetId === 0 && bytes[start] === header) {
+      this.reference(bytes.subarray(start, end), block)
+      return
+    }
+    const behindId = packetId === 0 ? start + 1 : frame.idAt + 2
+    const beginning = Buffer.from(bytes.subarray(start, behindId))
+    beginning[0] = header
+    if (packetId > 0) beginning.writeUInt16BE(packetId, frame.idAt - start)
+    this.socket.cork()
+    if (beginning.length > WRITE_BLOCK) this.reference(beginning, undefined)
+    else this.copy(beginning, 0, beginning.length)
+    this.reference(bytes.subarray(behindId, end), block)
+    this.socket.uncork()
+  }
+
+  private copy(source: Buffer, from: number, to: number): void {
+    const size = to - from
+    const bytes = this.reserve(size).bytes
+    let at = this.used
+    if (size < 64) for (let i = from; i < to; i++) bytes[at++] = source[i] as number
+    else at += source.copy(bytes, at, from, to)
+    this.used = at
+  }
+
+  private reference(bytes: Buffer, block: SharedBlock | undefined): void {
+    if (this.used > 0) this.writeBlock()
+    this.writing++
+    if (block === undefined) this.socket.write(bytes, () => this.onWritten())
+    else {
+      block.retain()
+      this.socket.write(bytes, () => {
+        block.release()
+        this.onWritten()
+      })
+    }
+  }
+
+  private writeBlock(): void {
+    const block = this.block as WriteBlock
+    const used = this.used
+    this.block = undefined
+    this.used = 0
+    this.writing++
+    block.writer = this
+    this.socket.write(used === WRITE_BLOCK ? block.bytes : block.bytes.subarray(0, used), block.done)
+  }
+
+  /** Writes what has gathered, unless the socket is still busy: then it gathers on until that has left. */
+  flush(): void {
+    this.isDirty = false
+    if (this.used > 0 && this.writing === 0) this.writeBlock()
+  }
+
+  onWritten(): void {
+    this.writing--
+    if (this.writing === 0 && this.used > 0) this.writeBlock()
+    if (this.wasBehind && this.pendingBytes <= this.maxPendingBytes / 2) {
+      this.wasBehind = false
+      this.owner.onDrain()
+    }
+  }
+
+  /** Sends what is pending, then closes this side; input is no longer read as packets. */
+  end(): void {
+    this.isOver = true
+    if (this.used > 0) this.writeBlock()
+    this.socket.end()
+    this.socket.resume()
+  }
+
+  /** Drops the connection with whatever is pending. */
+  destroy(): void {
+    this.isOver = true
+    this.socket.destroy()
+  }
+}

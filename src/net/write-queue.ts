@@ -1,0 +1,66 @@
+// What all connections of a process share for writing: a pool of 16 KiB blocks in which small packets gather, and the list of
+// connections with something to send, flushed once per turn of the event loop. Nothing is allocated per flush.
+
+/** Bytes of a block. */
+export const WRITE_BLOCK = 16_384
+
+/** Connections with a block of their own before the flush comes early, so that a wide fan-out does not hold memory for all. */
+const MOST_DIRTY = 2048
+/** Free blocks kept for reuse. */
+const KEPT_BLOCKS = 1024
+
+/** What gathers packets and is flushed: a connection. */
+export interface Flushable {
+  flush(): void
+  /** A block it wrote has left. */
+  onWritten(): void
+}
+
+/** A block and, while it is being written, who writes it. `done` is made once, so that a write allocates no callback. */
+export class WriteBlock {
+  readonly bytes = Buffer.allocUnsafeSlow(WRITE_BLOCK)
+  writer: Flushable | undefined = undefined
+  readonly done: () => void
+
+  constructor(queue: WriteQueue) {
+    this.done = () => {
+      const writer = this.writer
+      this.writer = undefined
+      queue.give(this)
+      writer?.onWritten()
+    }
+  }
+}
+
+export class WriteQueue {
+  private readonly blocks: WriteBlock[] = []
+  private dirty: Flushable[] = []
+  private spare: Flushable[] = []
+  private isScheduled = false
+  private readonly flushAll = () => {
+    this.isScheduled = false
+    const list = this.dirty
+    this.dirty = this.spare
+    for (const connection of list) connection.flush()
+    list.length = 0
+    this.spare = list
+  }
+
+  take(): WriteBlock {
+    return this.blocks.pop() ?? new WriteBlock(this)
+  }
+
+  give(block: WriteBlock): void {
+    if (this.blocks.length < KEPT_BLOCKS) this.blocks.push(block)
+  }
+
+  /** Has `connection` flushed when this turn of the event loop is over. Call once until it is. */
+  schedule(connection: Flushable): void {
+    this.dirty.push(connection)
+    if (this.dirty.length >= MOST_DIRTY) this.flushAll()
+    else if (!this.isScheduled) {
+      this.isScheduled = true
+      setImmediate(this.flushAll)
+    }
+  }
+}
