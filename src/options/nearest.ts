@@ -1,8 +1,11 @@
 // "Did you mean": the known name that is closest to a misspelt one. For directives and flags alike.
 
-/** The nearest of `known`, or undefined when none is close: at most a third of the letters (and one for short names) differ. */
+/**
+ * The nearest of `known`, or undefined when none is close: at most a third of the characters differ, capitals not counted; one in
+ * names of three to five, none in shorter ones.
+ */
 export function nearest(name: string, known: readonly string[]): string | undefined {
-  const furthest = Math.max(1, Math.floor(name.length / 3))
+  const furthest = Math.floor(name.length / 3)
   let best: string | undefined
   let least = furthest + 1
   for (const candidate of known) {

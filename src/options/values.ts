@@ -11,7 +11,14 @@ const INT32_MIN = -2_147_483_648
 const INT32_MAX = 2_147_483_647
 const NEVER = 4_294_967_295
 const SECONDS = { s: 1, h: 3600, d: 86_400, w: 604_800, m: 2_592_000, y: 31_536_000 } as const
-const LEVELS = { mqttv5: 5, '5': 5, mqttv311: 4, '311': 4, mqttv31: 3, '31': 3 } as const
+const LEVELS: ReadonlyMap<string, 3 | 4 | 5> = new Map([
+  ['31', 3],
+  ['311', 4],
+  ['5', 5],
+  ['mqttv31', 3],
+  ['mqttv311', 4],
+  ['mqttv5', 5],
+])
 
 const parsers: { readonly [K in Kind]: Parser<K> } = {
   boolean: parseBoolean,
@@ -171,8 +178,9 @@ function parseFloatNumber(text: string, row: Option): Parsed<number> {
 }
 
 function parseProtocolVersion(text: string): Parsed<3 | 4 | 5> {
-  if (Object.hasOwn(LEVELS, text)) return value(LEVELS[text as keyof typeof LEVELS])
-  return problem(`must be one of ${Object.keys(LEVELS).reverse().join(', ')}, not ${quoted(text)}`)
+  const level = LEVELS.get(text)
+  if (level !== undefined) return value(level)
+  return problem(`must be one of ${[...LEVELS.keys()].join(', ')}, not ${quoted(text)}`)
 }
 
 function parseProperty(text: string): Parsed<PropertyArgument> {
