@@ -138,21 +138,12 @@ export class Connection {
     this.bytesSent += 4
   }
 
-  /**
-   * Sends a PUBLISH from shared bytes with its own first byte and packet identifier.
-   * @param content where the payload is if the frame does not hold it.
-   */
-  writeFrame(
-    frame: Frame,
-    header: number,
-    packetId: number,
-    content: { readonly bytes: Buffer; readonly payloadStart: number; readonly payloadEnd: number },
-    block: SharedBlock | undefined,
-  ): void {
+  /** Sends a PUBLISH from shared bytes with its own first byte and, unless it is 0, packet identifier. */
+  writeFrame(frame: Frame, header: number, packetId: number): void {
     const head = frame.end - frame.start
     this.bytesSent += frame.size
     if (head > WRITE_BLOCK) {
-      this.writeLargeFrame(frame, header, packetId, block)
+      this.writeLargeFrame(frame, header, packetId)
       return
     }
     const bytes = this.reserve(head).bytes
@@ -164,27 +155,27 @@ export class Connection {
       bytes[idAt] = packetId >> 8
       bytes[idAt + 1] = packetId
     }
-    if (!frame.payloadApart) return
+    if (frame.payload === undefined) return
     this.socket.cork()
-    this.reference(content.bytes.subarray(content.payloadStart, content.payloadEnd), block)
+    this.reference(frame.payload, frame.block)
     this.socket.uncork()
   }
 
   /** By reference if it can go out as it is, otherwise with a beginning of its own. */
-  private writeLargeFrame(frame: Frame, header: number, packetId: number, block: SharedBlock | undefined): void {
-    const { bytes, start, end } = frame
-    if (packetId === 0 && bytes[start] === header) {
-      this.reference(bytes.subarray(start, end), block)
-      return
-    }
-    const behindId = packetId === 0 ? start + 1 : frame.idAt + 2
-    const beginning = Buffer.from(bytes.subarray(start, behindId))
-    beginning[0] = header
-    if (packetId > 0) beginning.writeUInt16BE(packetId, frame.idAt - start)
+  private writeLargeFrame(frame: Frame, header: number, packetId: number): void {
+    const { bytes, start, end, payload, block } = frame
     this.socket.cork()
-    if (beginning.length > WRITE_BLOCK) this.reference(beginning, undefined)
-    else this.copy(beginning, 0, beginning.length)
-    this.reference(bytes.subarray(behindId, end), block)
+    if (packetId === 0 && bytes[start] === header) this.reference(bytes.subarray(start, end), block)
+    else {
+      const behindId = packetId === 0 ? start + 1 : frame.idAt + 2
+      const beginning = Buffer.from(bytes.subarray(start, behindId))
+      beginning[0] = header
+      if (packetId > 0) beginning.writeUInt16BE(packetId, frame.idAt - start)
+      if (beginning.length > WRITE_BLOCK) this.reference(beginning, undefined)
+      else this.copy(beginning, 0, beginning.length)
+      this.reference(bytes.subarray(behindId, end), block)
+    }
+    if (payload !== undefined) this.reference(payload, block)
     this.socket.uncork()
   }
 

@@ -24,12 +24,12 @@ export interface PublishContent {
   readonly block: SharedBlock | undefined
 }
 
-/** Properties that differ from receiver to receiver. */
-export interface ReceiverProperties {
+/** What differs from receiver to receiver. 0 stands for no identifier and no alias. */
+export interface ReceiverFields {
+  /** Empty when the receiver knows the alias. */
+  readonly topic: string
   readonly subscriptionIdentifier: number
   readonly topicAlias: number
-  /** The alias is already known to the receiver, so that the topic can be left out. */
-  readonly omitTopic: boolean
   /** Seconds left of the message's life, or undefined to leave the property as it is. */
   readonly messageExpiryInterval: number | undefined
 }
@@ -43,13 +43,22 @@ export class Frame {
   idAt = -1
   /** Bytes of the whole packet, the payload included. */
   size = 0
-  /** The payload is not in bytes[start..end) and follows from the message. */
-  payloadApart = false
+  /** Follows bytes[start..end) when it is large; undefined when they hold it. */
+  payload: Buffer | undefined = undefined
+  /** Owner of large bytes, to be retained while they are pending; undefined when they are nobody else's. */
+  block: SharedBlock | undefined = undefined
   isReady = false
 }
 
+/**
+ * Payloads above this many bytes are not copied into frames. The message that brings one must own its bytes or name the block
+ * that does; a smaller one may still be a view of a buffer that is about to be reused.
+ */
+export const LARGE_PAYLOAD = 12_288
+
 const HEADER_ROOM = 5
-const SCRATCH = LARGE_PACKET + 1024
+/** Longer frames are encoded into memory of their own, so that they may be written by reference. */
+const SCRATCH = LARGE_PACKET
 
 /** Writes text as UTF-8 and returns the offset behind it; most topics are short ASCII. */
 function writeText(bytes: Buffer, at: number, text: string): number {
@@ -63,16 +72,23 @@ function writeText(bytes: Buffer, at: number, text: string): number {
   return at + length
 }
 
-/** Reused from message to message: a frame is valid until the next `begin`. */
+/** Reused from message to message: a frame is valid until the next `use` or `release`. */
 export class PublishFrames {
   private readonly shared = [new Frame(), new Frame(), new Frame(), new Frame()] as const
   private readonly own = new Frame()
   private readonly scratch = [SCRATCH, SCRATCH, SCRATCH, SCRATCH, SCRATCH].map((size) => Buffer.allocUnsafeSlow(size))
   private content: PublishContent | undefined = undefined
 
-  begin(content: PublishContent): void {
+  /** Turns to a message; without effect if it is the present one. */
+  use(content: PublishContent): void {
+    if (this.content === content) return
     this.content = content
     for (let i = 0; i < 4; i++) (this.shared[i] as Frame).isReady = false
+  }
+
+  /** Lets go of the message: to be called before the bytes it arrived in are reused. */
+  release(): void {
+    this.content = undefined
   }
 
   /** The frame that every receiver of this version and kind of QoS shares. The first byte and the identifier are not set. */
@@ -90,8 +106,8 @@ export class PublishFrames {
   }
 
   /** A frame for one receiver; valid until the next call. */
-  frameFor(receiver: ReceiverProperties, withId: boolean): Frame {
-    this.encode(this.own, 4, this.content as PublishContent, 5, withId, receiver)
+  frameFor(version: ProtocolVersion, receiver: ReceiverFields, withId: boolean): Frame {
+    this.encode(this.own, 4, this.content as PublishContent, version, withId, receiver)
     return this.own
   }
 
@@ -101,7 +117,8 @@ export class PublishFrames {
     frame.end = content.payloadEnd
     frame.size = content.payloadEnd - content.frameStart
     frame.idAt = withId ? content.payloadStart - (version === 5 ? 3 : 2) : -1
-    frame.payloadApart = false
+    frame.payload = undefined
+    frame.block = content.block
   }
 
   private encode(
@@ -110,14 +127,14 @@ export class PublishFrames {
     content: PublishContent,
     version: ProtocolVersion,
     withId: boolean,
-    receiver: ReceiverProperties | undefined,
+    receiver: ReceiverFields | undefined,
   ): void {
-    const topic = receiver?.omitTopic === true ? '' : content.topic
+    const topic = receiver?.topic ?? content.topic
     const list = version === 5 ? encodedProperties(content.properties, receiver) : undefined
     const payload = content.payloadEnd - content.payloadStart
     // A UTF-16 unit takes at most three bytes.
     const head = HEADER_ROOM + 2 + topic.length * 3 + 2 + (list?.length ?? 0)
-    const apart = head + payload > LARGE_PACKET
+    const apart = payload > LARGE_PAYLOAD
     const bytes = this.room(index, head + (apart ? 0 : payload))
     let at = writeText(bytes, HEADER_ROOM + 2, topic)
     const topicBytes = at - HEADER_ROOM - 2
@@ -135,7 +152,8 @@ export class PublishFrames {
     frame.start = start
     frame.end = at
     frame.size = HEADER_ROOM - start + length
-    frame.payloadApart = apart
+    frame.payload = apart ? content.bytes.subarray(content.payloadStart, content.payloadEnd) : undefined
+    frame.block = apart ? content.block : undefined
   }
 
   private room(index: number, size: number): Buffer {
@@ -146,7 +164,7 @@ export class PublishFrames {
 
 const EMPTY_LIST = Buffer.from([0])
 
-function encodedProperties(list: Readonly<Properties>, receiver: ReceiverProperties | undefined): Buffer {
+function encodedProperties(list: Readonly<Properties>, receiver: ReceiverFields | undefined): Buffer {
   let merged: Properties = list
   if (receiver !== undefined) {
     merged = { ...list }
