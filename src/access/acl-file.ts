@@ -1,7 +1,8 @@
 // ACL files: their line grammar (spec: files.md section 2.1), read into rules that know the line they came from. What the rules
 // mean for a client is for acl.ts.
 import { hasAcceptableDepth, isTopicFilter, MAX_TOPIC_BYTES, MAX_TOPIC_LEVELS } from '../protocol/topics.js'
-import { AccessFileError, type FileProblem, type NumberedLine, splitLines } from './access-file-error.js'
+import { AccessFileError } from './access-file-error.js'
+import { type FileProblem, type NumberedLine, splitLines, trimBlanks, trimBlanksEnd } from './file-lines.js'
 import { readRestrictedFile } from './restricted-file.js'
 
 export const ACL_ACCESS = ['read', 'write', 'readwrite', 'deny'] as const
@@ -76,7 +77,7 @@ class AclReader {
   /** Returns what is wrong with the line, if anything is. */
   read({ line, text: raw }: NumberedLine): string | undefined {
     if (raw.startsWith('#')) return undefined
-    const text = trimSpaces(raw.trimEnd())
+    const text = trimSpaces(trimBlanksEnd(raw))
     if (text === '') return undefined
     const [keyword, rest] = splitWord(text)
     if (keyword === 'user') return this.#openUser(rest)
@@ -86,7 +87,7 @@ class AclReader {
   }
 
   #openUser(rest: string): string | undefined {
-    const name = rest.trim()
+    const name = trimBlanks(rest)
     if (name === '') return 'the user name is missing'
     this.#block = this.users.get(name) ?? []
     this.users.set(name, this.#block)

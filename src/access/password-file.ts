@@ -1,6 +1,7 @@
 // Password files: one `user:hash` per line (spec: files.md section 1.1). Every line is either understood or an error with its number,
 // so that a file can never define a user without a password (CVE-2018-12551). Checking passwords is for the authenticator.
-import { AccessFileError, type FileProblem, splitLines } from './access-file-error.js'
+import { AccessFileError } from './access-file-error.js'
+import { type FileProblem, splitLines, trimBlanks } from './file-lines.js'
 import { HashFormatError } from './hash-format.js'
 import { type PasswordHash, parsePasswordHash } from './password-hash.js'
 import { readRestrictedFile } from './restricted-file.js'
@@ -35,7 +36,7 @@ export function parsePasswordFile(content: Uint8Array): PasswordFile {
   const users = new Map<string, PasswordHash>()
   const lineOf = new Map<string, number>()
   for (const { line, text } of lines) {
-    if (text.startsWith('#') || text.trim() === '') continue
+    if (text.startsWith('#') || trimBlanks(text) === '') continue
     const message = readEntry(text, line, users, lineOf)
     if (message !== undefined) problems.push({ line, message })
   }
@@ -47,7 +48,7 @@ export function splitEntry(text: string): { username: string; encoded: string } 
   const [username, encoded] = text.split(':', 2)
   return username === undefined || encoded === undefined
     ? undefined
-    : { username: username.trim(), encoded: encoded.trim() }
+    : { username: trimBlanks(username), encoded: trimBlanks(encoded) }
 }
 
 function readEntry(

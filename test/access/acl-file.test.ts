@@ -52,6 +52,13 @@ const cases: Case[] = [
     text: 'user __proto__\ntopic a',
     users: { ['__proto__']: [[2, 'readwrite', 'a']] },
   },
+  { name: 'tabs around a user name', text: 'user \tJohn\t\n', users: { John: [] } },
+  { name: 'a tab before the keyword', text: '\ttopic read x\n', problems: [1] },
+  {
+    name: 'a topic that ends with a space of Unicode',
+    text: 'topic read x\u00A0\n',
+    anonymous: [[1, 'read', 'x\u00A0']],
+  },
   { name: 'user alone', text: 'user\nuser   \n', problems: [1, 2] },
   {
     name: 'patterns belong to nobody',

@@ -243,6 +243,13 @@ describe('names that would widen a pattern', () => {
       answer: 2,
     },
     {
+      name: 'CVE-2017-7650: without patterns nothing is said of names',
+      acl: 'topic read x',
+      user: '+',
+      topic: 'y',
+      answer: 'no-rule',
+    },
+    {
       name: 'CVE-2017-7650: a name that begins with $ opens no $ topic',
       acl: 'pattern readwrite %u/#',
       user: '$SYS',

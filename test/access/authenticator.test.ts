@@ -83,6 +83,14 @@ describe('D3.4: unknown users cost what known ones cost', () => {
     assert.equal(await authenticator.check('nobody', right), 'unknown-user')
     assert.equal(computed.length, 2)
   })
+  test('two unknown names with one password cost two checks, as two known ones do', async () => {
+    const { authenticator, computed, close, open } = counting(`a:${HORSE_6}\nb:${HORSE_6}\n`, { concurrent: 4 })
+    close()
+    const checks = Promise.all(['a', 'b', 'nobody', 'none'].map((username) => authenticator.check(username, wrong)))
+    open()
+    await checks
+    assert.equal(computed.length, 4)
+  })
   test('bcrypt of the same cost stands in for bcrypt', async () => {
     const { authenticator, computed } = counting(`a:${BCRYPT}\nb:${BCRYPT}\nc:${HORSE_6}\n`)
     assert.equal(await authenticator.check('nobody', right), 'unknown-user')

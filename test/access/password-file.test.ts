@@ -17,6 +17,7 @@ const cases = [
   { name: 'CRLF', text: `a:${HASH}\r\nb:${HASH}\r\n`, users: ['a', 'b'], problems: [] },
   { name: 'comments and blank lines', text: `# all\n\n  \t\na:${HASH}\n#b:x\n`, users: ['a'], problems: [] },
   { name: 'blanks around both fields', text: ` a b \t:\t ${HASH} \n`, users: ['a b'], problems: [] },
+  { name: 'a name that ends with a space of Unicode', text: `a\u00A0:${HASH}\n`, users: ['a\u00A0'], problems: [] },
   { name: 'further fields', text: `a:${HASH}:more:fields\n`, users: ['a'], problems: [] },
   { name: 'a byte order mark', text: `\uFEFFa:${HASH}\n`, users: ['a'], problems: [] },
   {
