@@ -73,9 +73,19 @@ export class Message implements PublishContent {
 
   /** Copies what it refers to, so that it outlives the packet it came in. Receivers share the copy. */
   detach(): void {
-    if (this.isDetached) return
+    if (!this.isDetached) this.copyPayload(Buffer.allocUnsafe(this.size))
+  }
+
+  /** Like `detach`, for long: in memory of exactly its size, so that a small payload does not hold on to a larger buffer. */
+  keep(): void {
+    if (!this.isDetached || this.bytes.buffer.byteLength > this.size)
+      this.copyPayload(Buffer.allocUnsafeSlow(this.size))
+  }
+
+  private copyPayload(copy: Buffer): void {
     this.isDetached = true
-    this.bytes = Buffer.from(this.bytes.subarray(this.payloadStart, this.payloadEnd))
+    this.bytes.copy(copy, 0, this.payloadStart, this.payloadEnd)
+    this.bytes = copy
     this.payloadEnd -= this.payloadStart
     this.payloadStart = 0
     this.frameStart = -1

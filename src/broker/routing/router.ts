@@ -1,0 +1,72 @@
+// Who gets a message: stores it if it is retained, finds the subscriptions that match, and hands it to their receivers with one
+// set of encoded frames for all. Whether a receiver takes it is the receiver's business.
+
+import type { PublishFrames } from '../../protocol/publish-frames.js'
+import type { Message } from '../../session/message.js'
+import { RetainedMessages } from './retained-messages.js'
+import { type SharedGroup, type Subscription, Subscriptions } from './subscriptions.js'
+
+export class Router {
+  readonly subscriptions = new Subscriptions()
+  readonly retained = new RetainedMessages()
+  private readonly frames: PublishFrames
+  private isPublishing = false
+  /** Messages that came up while another was being delivered, for instance from the log. */
+  private readonly waiting: Message[] = []
+
+  /** @param frames what receivers take their packets from. */
+  constructor(frames: PublishFrames) {
+    this.frames = frames
+  }
+
+  /** Delivers to everyone concerned. Returns whether any subscription took it [MQTT-4.5.0-1]. */
+  publish(message: Message): boolean {
+    if (this.isPublishing) {
+      message.detach()
+      this.waiting.push(message)
+      return true
+    }
+    this.isPublishing = true
+    try {
+      return this.deliver(message)
+    } finally {
+      this.isPublishing = false
+      for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) this.publish(next)
+    }
+  }
+
+  private deliver(message: Message): boolean {
+    if (message.retain) this.retained.apply(message) // [MQTT-3.3.1-8]
+    const { subscriptions, groups } = this.subscriptions.match(message.topic)
+    if (subscriptions.length === 0 && groups.length === 0) return false
+    let taken = false
+    this.frames.use(message)
+    for (let i = 0; i < subscriptions.length; i++) {
+      const subscription = subscriptions[i] as Subscription
+      if (subscription.receiver.deliver(message, subscription)) taken = true
+    }
+    for (let i = 0; i < groups.length; i++) if (this.deliverToGroup(message, groups[i] as SharedGroup)) taken = true
+    this.frames.release()
+    return taken
+  }
+
+  /** Delivers to one member: each in turn, those that are connected before those that are away. */
+  deliverToGroup(message: Message, group: SharedGroup): boolean {
+    const { members } = group
+    for (const connected of [true, false])
+      for (let tries = 0; tries < members.length; tries++) {
+        const index = (group.next + tries) % members.length
+        const member = members[index] as Subscription
+        if (member.receiver.isConnected !== connected || !member.receiver.deliver(message, member)) continue
+        group.next = (index + 1) % members.length
+        return true
+      }
+    return false
+  }
+
+  /** Sends the retained messages that a new subscription asks for. */
+  sendRetained(subscription: Subscription, now: number): void {
+    for (const message of this.retained.matching(subscription.filter, now))
+      subscription.receiver.deliverRetained(message, subscription)
+  }
+}

@@ -1,0 +1,57 @@
+// Wills that wait for their delay (MQTT 5.0 section 3.1.2.5): published when it is over or the session ends, whichever is first
+// [MQTT-3.1.2-8], and dropped when the client comes back to its session in time [MQTT-3.1.3-9].
+
+import type { Will } from '../../protocol/packets/connect.js'
+
+/** A will with what is needed to publish it as its client. */
+export interface PendingWill {
+  readonly will: Will
+  readonly clientId: string
+  readonly username: string | undefined
+}
+
+interface Delayed extends PendingWill {
+  readonly due: number
+}
+
+export class Wills {
+  private readonly delayed = new Map<string, Delayed>()
+  private readonly publish: (pending: PendingWill) => void
+
+  constructor(publish: (pending: PendingWill) => void) {
+    this.publish = publish
+  }
+
+  /** Publishes at once, or after `delaySeconds`. */
+  leave(pending: PendingWill, delaySeconds: number, now: number): void {
+    if (delaySeconds === 0) this.publish(pending)
+    else this.delayed.set(pending.clientId, { ...pending, due: now + delaySeconds * 1000 })
+  }
+
+  /** The client is back in time. */
+  cancel(clientId: string): void {
+    this.delayed.delete(clientId)
+  }
+
+  /** The session is over: its will waits no longer. */
+  sessionEnded(clientId: string): void {
+    const pending = this.delayed.get(clientId)
+    if (pending === undefined) return
+    this.delayed.delete(clientId)
+    this.publish(pending)
+  }
+
+  /** Publishes what is due at `now` (ms). */
+  tick(now: number): void {
+    for (const [clientId, pending] of this.delayed) {
+      if (pending.due > now) continue
+      this.delayed.delete(clientId)
+      this.publish(pending)
+    }
+  }
+
+  /** Publishes everything that waits, because the broker stops. */
+  publishAll(): void {
+    this.tick(Number.POSITIVE_INFINITY)
+  }
+}
