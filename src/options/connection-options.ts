@@ -16,6 +16,7 @@ export const connectionOptions = [
     flags: ['-c', '--disable-clean-session'],
     commands: ['pub', 'sub'],
     kind: 'flag',
+    needs: ['id'],
     help: 'Keep the session, its subscriptions and its messages; needs -i.',
   },
   {

@@ -1,5 +1,6 @@
 // The usage text of a command, made from its table: aligned, wrapped, without colour. Flags that do not work yet are left out.
 import type { Flag } from './option.js'
+import { wrap } from './text.js'
 
 export interface HelpTopic {
   /** How the command is called, one line each. */
@@ -50,14 +51,4 @@ function optionLines(flags: string, text: string, column: number, width: number)
   const margin = ' '.repeat(column)
   const others = rest.map((line) => margin + line)
   return start.length + 2 > column ? [start, margin + first, ...others] : [start.padEnd(column) + first, ...others]
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(word)
-  }
-  return lines
 }

@@ -2,6 +2,7 @@
 // what stands between two marker lines.
 import { isShown } from './help-text.js'
 import { type Directive, type Flag, hasValue } from './option.js'
+import { wrap } from './text.js'
 import { rangeText } from './values.js'
 
 /** The marker lines around a generated list. */
@@ -26,9 +27,9 @@ export function directiveList(table: readonly Directive[]): string {
     .map((row) => [
       `.It Cm ${row.name} Ar ${row.words?.join('|') ?? row.kind}`,
       row.help,
-      row.kind === 'integer' && (row.min !== undefined || row.max !== undefined) ? `A number ${rangeText(row)}.` : '',
+      row.kind === 'integer' && (row.min !== undefined || row.max !== undefined) ? `Range: ${rangeText(row)}.` : '',
       defaultText(row.default),
-      row.scope === 'global' ? '' : `Belongs to: ${row.scope}.`,
+      row.scope.startsWith('global') ? '' : `Belongs to: ${row.scope}.`,
       row.reload === 'no' ? 'Not changed by a reload.' : '',
       row.legacy ? `Deprecated: ${row.legacy}.` : '',
       row.own ? 'Mosquitto does not have it.' : '',
@@ -55,7 +56,11 @@ function defaultText(value: unknown): string {
 function list(items: readonly (readonly string[])[]): string {
   const lines = items.flatMap(([head = '', ...facts]) => [
     head,
-    ...facts.filter(Boolean).map((fact) => fact.replaceAll('\\', '\\e').replace(/^([.'])/, '\\&$1')),
+    ...facts.filter(Boolean).flatMap((fact) => wrap(fact.replaceAll('\\', '\\e'), 78).map(plainStart)),
   ])
   return ['.Bl -tag -width Ds', ...lines, '.El', ''].join('\n')
+}
+
+function plainStart(line: string): string {
+  return /^[.']/.test(line) ? `\\&${line}` : line
 }

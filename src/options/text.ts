@@ -1,5 +1,5 @@
-// What the value parsers share: their result, the words of a line, and which texts are fit for use. Blanks between words are
-// spaces; a TAB is part of its word, as in mosquitto.conf.
+// Texts, for the other files here: the result of reading one, the words of a line, which are fit for use, and how to show them.
+// Blanks between words are spaces; a TAB is part of its word, as in mosquitto.conf.
 
 /** A value, perhaps with something worth saying about it, or what is wrong with the text. */
 export type Parsed<V> = { readonly value: V; readonly warning?: string | undefined } | { readonly problem: string }
@@ -29,4 +29,15 @@ export function quoted(text: string): string {
 /** Without control characters, lone surrogates and Unicode non-characters. */
 export function isWellFormed(text: string): boolean {
   return !/[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u.test(text)
+}
+
+/** Lines of at most `width` columns, longer only where a word is. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }
