@@ -84,10 +84,11 @@ function takeWords(row: Flag, flag: string, attached: string | undefined, rest: 
   const { args = [] } = row
   if (row.kind === 'flag' && attached !== undefined) throw new UsageError(`${flag} takes no value`)
   const all = attached === undefined ? rest : [attached, ...rest]
-  // A user property is a pair.
-  const wanted = row.kind === 'property' && all[1]?.toLowerCase() === 'user-property' ? args.length + 1 : args.length
-  if (all.length < wanted) throw new UsageError(`${flag} needs ${args.join(' ')} behind it`)
-  return { words: all.slice(0, wanted).join(WORD_END), taken: attached === undefined ? wanted : wanted - 1 }
+  const isPair = row.kind === 'property' && all[1]?.toLowerCase() === 'user-property'
+  const wanted = isPair ? [...args, 'VALUE'] : args
+  if (all.length < wanted.length) throw new UsageError(`${flag} needs ${wanted.join(' ')} behind it`)
+  const words = all.slice(0, wanted.length).join(WORD_END)
+  return { words, taken: wanted.length - (attached === undefined ? 0 : 1) }
 }
 
 function checkAvailable(row: Flag, flag: string, text: string): void {
@@ -100,7 +101,10 @@ function unknownOption(word: string, byFlag: ReadonlyMap<string, Flag>): string 
   if (!word.startsWith('-')) return `unexpected word ${quoted(word)}: the value of an option stands behind its flag`
   const short = word.slice(0, 2)
   const joined = byFlag.get(short)?.args && word.length > 2 ? `${short} ${word.slice(2).replace(/^=/, '')}` : undefined
-  const guess = joined ?? nearest(splitAttached(word).flag, [...byFlag.keys()])
+  const { flag } = splitAttached(word)
+  const flags = [...byFlag.keys()]
+  const long = flags.filter((each) => each.startsWith('--'))
+  const guess = nearest(flag, long) ?? joined ?? nearest(flag, flags)
   return `unknown option ${quoted(word)}${guess ? `; did you mean ${guess}?` : ''}`
 }
 

@@ -49,6 +49,7 @@ const byName: ReadonlyMap<string, Found> = new Map(
   ]),
 )
 const prefixes = [...byName].filter(([, { row }]) => row.prefix)
+const guesses = [...byName].filter(([, { row }]) => !row.prefix).map(([name]) => name)
 
 function findDirective(name: string): Found | undefined {
   const exact = byName.get(name)
@@ -127,7 +128,7 @@ class ConfReader {
     const name = this.#name
     const found = findDirective(name)
     if (!found) {
-      const guess = nearest(name, [...byName.keys()])
+      const guess = nearest(name, guesses)
       return `unknown option ${name}${guess ? `; did you mean ${guess}?` : ''}`
     }
     const { row } = found

@@ -121,7 +121,7 @@ const networkOptions = [
     kind: 'boolean',
     scope: 'after listener',
     reload: 'new connections',
-    help: 'allow_anonymous for this listener only.',
+    help: 'Accept clients without a user name here, whatever allow_anonymous says.',
   },
   {
     name: 'listener_auto_id_prefix',

@@ -10,15 +10,22 @@ export function readText(text: string | Uint8Array, ports: readonly number[] = [
   return readFiles({ conf: text }, ports).config
 }
 
-/** Writes `files` (names may have folders), reads `conf`; `FOLDER` in a text stands for where they are. */
-export function readFiles(files: Readonly<Record<string, string | Uint8Array>>, ports: readonly number[] = []) {
+/** Writes `files` (names may have folders), reads `read`; `FOLDER` in a text stands for where they are. */
+export function readFiles(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  ports: readonly number[] = [],
+  read: readonly string[] = ['conf'],
+) {
   const folder = mkdtempSync(join(tmpdir(), 'tsmq-conf-'))
   try {
     for (const [name, content] of Object.entries(files)) {
       mkdirSync(dirname(join(folder, name)), { recursive: true })
       writeFileSync(join(folder, name), typeof content === 'string' ? content.replaceAll('FOLDER', folder) : content)
     }
-    const config = readConfFile(join(folder, 'conf'), { ports })
+    const config = readConfFile(
+      read.map((name) => join(folder, name)),
+      { ports },
+    )
     const plain = (texts: readonly Error[]) => texts.map((error) => error.message.replaceAll(`${folder}/`, ''))
     return { config, problems: plain(config.problems), warnings: plain(config.warnings) }
   } finally {
