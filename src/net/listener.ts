@@ -13,8 +13,6 @@ export interface ListenerAddress {
   readonly port: number
   /** Only addresses of this family. */
   readonly family: 'ipv4' | 'ipv6' | undefined
-  /** Loopback in both families: it is enough if one of them can be bound. */
-  readonly tolerant: boolean
   readonly noDelay: boolean
 }
 
@@ -67,7 +65,7 @@ export class Listener {
         if (where !== null && typeof where === 'object')
           bound.push({ address: where.address, port: where.port, family })
       } catch (error) {
-        if (!(at.tolerant || (optional && isMissingFamily(error)))) throw error
+        if (!optional || !isMissingFamily(error)) throw error
         failure = error
       }
     }

@@ -5,13 +5,14 @@ import type { ProtocolVersion } from '../protocol/packet-types.js'
 import type { Publish, Qos } from '../protocol/packets/publish.js'
 import { NO_PROPERTIES, type Properties } from '../protocol/properties.js'
 import type { PublishContent } from '../protocol/publish-frames.js'
-import type { SharedBlock } from '../protocol/shared-block.js'
+import type { BlockPool, SharedBlock } from '../protocol/shared-block.js'
 import { varintSize } from '../protocol/writer.js'
 
-/** Who published a message: compared for No Local, checked again for retained messages. */
+/** Who published a message: compared for No Local, asked again before a retained message is delivered. */
 export interface Publisher {
   readonly clientId: string
-  readonly username: string | undefined
+  /** Whether it may, at this moment, publish to `topic`. */
+  mayWrite(topic: string): boolean
 }
 
 export class Message implements PublishContent {
@@ -82,6 +83,19 @@ export class Message implements PublishContent {
       this.copyPayload(Buffer.allocUnsafeSlow(this.size))
   }
 
+  /** Moves out of a buffer that is about to be reused, into a block that receivers may refer to. The caller releases it. */
+  share(blocks: BlockPool): SharedBlock {
+    const start = this.frameStart < 0 ? this.payloadStart : this.frameStart
+    const block = blocks.take(this.payloadEnd - start)
+    this.bytes.copy(block.bytes, 0, start, this.payloadEnd)
+    this.bytes = block.bytes
+    this.block = block
+    this.payloadStart -= start
+    this.payloadEnd -= start
+    if (this.frameStart >= 0) this.frameStart = 0
+    return block
+  }
+
   private copyPayload(copy: Buffer): void {
     this.isDetached = true
     this.bytes.copy(copy, 0, this.payloadStart, this.payloadEnd)
@@ -124,21 +138,21 @@ export function messageOf(
   topic: string,
   version: ProtocolVersion,
   publisher: Publisher | undefined,
-  now: number,
+  clock: () => number,
   bodyStart: number,
   block: SharedBlock | undefined,
 ): Message {
   const properties = withoutConnectionProperties(packet.properties)
   const length = packet.payloadEnd - bodyStart
-  // Reusable as it stands: no property, no alias, and a length in its shortest form.
-  const reusable = packet.properties === NO_PROPERTIES && packet.bytes[bodyStart - 1] !== 0
+  // Reusable as it stands: no property, no alias, the same topic, and a length in its shortest form.
+  const reusable = packet.properties === NO_PROPERTIES && topic === packet.topic && packet.bytes[bodyStart - 1] !== 0
   return new Message(
     topic,
     packet.qos,
     packet.retain,
     properties,
     publisher,
-    properties === NO_PROPERTIES ? Number.POSITIVE_INFINITY : expiryOf(properties, now),
+    properties === NO_PROPERTIES ? Number.POSITIVE_INFINITY : expiryOf(properties, clock()),
     packet.bytes,
     packet.payloadStart,
     packet.payloadEnd,

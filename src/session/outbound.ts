@@ -15,6 +15,8 @@ export interface Delivery {
   readonly retain: boolean
   /** Of the subscription it matched; 0 for none. */
   readonly subscriptionIdentifier: number
+  /** The shared subscription it came by, as subscribed; undefined for any other. */
+  readonly share: string | undefined
   /** 0 until it is first sent. */
   packetId: number
   /** PUBREC has come, PUBREL has gone: the PUBLISH is not sent again [MQTT-4.3.3-6]. */
@@ -51,7 +53,8 @@ export class Outbound {
   private readonly inFlight = new Map<number, Delivery>()
   private queue: Delivery[] = []
   private queueHead = 0
-  private queuedBytes = 0
+  /** Payload bytes that wait. */
+  queuedBytes = 0
   private inflightBytes = 0
   private sink: OutboundSink | undefined = undefined
   private quota = 0
@@ -266,6 +269,12 @@ export class Outbound {
 }
 
 /** A delivery that has not been sent. */
-export function delivery(message: Message, qos: Qos, retain: boolean, subscriptionIdentifier: number): Delivery {
-  return { message, qos, retain, subscriptionIdentifier, packetId: 0, released: false, isOpen: false }
+export function delivery(
+  message: Message,
+  qos: Qos,
+  retain: boolean,
+  subscriptionIdentifier = 0,
+  share: string | undefined = undefined,
+): Delivery {
+  return { message, qos, retain, subscriptionIdentifier, share, packetId: 0, released: false, isOpen: false }
 }

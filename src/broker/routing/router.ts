@@ -63,10 +63,4 @@ export class Router {
       }
     return false
   }
-
-  /** Sends the retained messages that a new subscription asks for. */
-  sendRetained(subscription: Subscription, now: number): void {
-    for (const message of this.retained.matching(subscription.filter, now))
-      subscription.receiver.deliverRetained(message, subscription)
-  }
 }

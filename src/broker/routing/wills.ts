@@ -2,12 +2,14 @@
 // [MQTT-3.1.2-8], and dropped when the client comes back to its session in time [MQTT-3.1.3-9].
 
 import type { Will } from '../../protocol/packets/connect.js'
+import type { Publisher } from '../../session/message.js'
 
 /** A will with what is needed to publish it as its client. */
 export interface PendingWill {
   readonly will: Will
-  readonly clientId: string
-  readonly username: string | undefined
+  readonly publisher: Publisher
+  /** Of the listener where the client was. */
+  readonly mountPoint: string
 }
 
 interface Delayed extends PendingWill {
@@ -25,7 +27,7 @@ export class Wills {
   /** Publishes at once, or after `delaySeconds`. */
   leave(pending: PendingWill, delaySeconds: number, now: number): void {
     if (delaySeconds === 0) this.publish(pending)
-    else this.delayed.set(pending.clientId, { ...pending, due: now + delaySeconds * 1000 })
+    else this.delayed.set(pending.publisher.clientId, { ...pending, due: now + delaySeconds * 1000 })
   }
 
   /** The client is back in time. */

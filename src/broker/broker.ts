@@ -1,0 +1,205 @@
+// Puts the parts of a broker together: listeners, connections, sessions, router, the one tick that drives everything that depends
+// on time. Starts and stops it; what happens in between is in the rooms below.
+
+import { BcryptWorkers } from '../access/bcrypt-workers.js'
+import { Connection, type SharedMemory } from '../net/connection.js'
+import { type Accepted, type BoundAddress, Listener } from '../net/listener.js'
+import { WriteQueue } from '../net/write-queue.js'
+import type { Config, ListenerConfig } from '../options/config.js'
+import { NO_PROPERTIES } from '../protocol/properties.js'
+import { PublishFrames } from '../protocol/publish-frames.js'
+import { ReasonCode } from '../protocol/reason-codes.js'
+import { BlockPool } from '../protocol/shared-block.js'
+import { TopicTable } from '../protocol/topic-table.js'
+import { localMessage } from '../session/message.js'
+import { AccessControl } from './access-control.js'
+import type { Log } from './admin/log.js'
+import { Statistics } from './admin/statistics.js'
+import { SysTopics } from './admin/sys-topics.js'
+import { ClientHandler, type HandlerHost } from './clients/client-handler.js'
+import { Sessions } from './clients/sessions.js'
+import { ConnectionLimits } from './connection-limits.js'
+import type { BrokerContext } from './context.js'
+import { Router } from './routing/router.js'
+import { type PendingWill, Wills } from './routing/wills.js'
+
+/** ms between two looks at the time. */
+const TICK = 500
+/** ms that clients have to take their last packet when the broker stops. */
+const STOP_GRACE = 1000
+
+export interface BrokerParts {
+  readonly log: Log
+  /** Of tsmq, for `$SYS/broker/version`. */
+  readonly version: string
+  /** ms since 1970; the system's clock unless a test brings its own. */
+  readonly clock?: () => number
+}
+
+/** A listener that could not be opened. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError'
+  readonly listener: ListenerConfig
+
+  constructor(listener: ListenerConfig, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.listener = listener
+  }
+}
+
+export class Broker implements HandlerHost {
+  readonly wills: Wills
+  private readonly context: BrokerContext
+  private readonly sys: SysTopics
+  private readonly bcrypt = new BcryptWorkers()
+  private readonly limits = new ConnectionLimits()
+  private readonly handlers = new Set<ClientHandler>()
+  private readonly listeners: Listener[] = []
+  private timer: NodeJS.Timeout | undefined = undefined
+  private onEmpty: (() => void) | undefined = undefined
+
+  /** @throws AccessFileError when a password or ACL file cannot be used */
+  constructor(config: Config, { log, version, clock = Date.now }: BrokerParts) {
+    const memory: SharedMemory = { blocks: new BlockPool(), writes: new WriteQueue() }
+    const frames = new PublishFrames()
+    const router = new Router(frames)
+    this.wills = new Wills((will) => this.publishWill(will))
+    const sessions = new Sessions(
+      () => this.context,
+      ({ clientId }) => this.wills.sessionEnded(clientId),
+    )
+    const access = new AccessControl(config, this.bcrypt)
+    const statistics = new Statistics()
+    const topics = new TopicTable()
+    this.context = { config, access, log, version, clock, router, sessions, frames, topics, memory, statistics }
+    this.sys = new SysTopics(this.context, clock())
+    for (const warning of access.warnings) log.warning(warning)
+  }
+
+  /**
+   * Opens every listener and returns what was bound.
+   * @throws ListenError; nothing is left open then
+   */
+  async start(): Promise<readonly BoundAddress[]> {
+    const { config, log } = this.context
+    const bound: BoundAddress[] = []
+    try {
+      bound.push(...(await this.listenAll(config.listeners)))
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+    for (const { family, port } of bound) log.info(`Opening ${family} listen socket on port ${port}.`)
+    this.sys.publish(this.handlers.size)
+    this.timer = setInterval(() => this.tick(), TICK)
+    return bound
+  }
+
+  private async listenAll(listeners: readonly ListenerConfig[]): Promise<readonly BoundAddress[]> {
+    const bound: BoundAddress[] = []
+    let failure: ListenError | undefined
+    for (const listener of listeners)
+      try {
+        bound.push(...(await this.listen(listener)))
+      } catch (error) {
+        failure = new ListenError(listener, error)
+        // Of the two loopback sockets of local-only mode, one is enough where the machine lacks the other's family.
+        const isMissing = listener.local_only && !isInUse(error)
+        if (!isMissing) throw failure
+      }
+    if (bound.length === 0 && failure !== undefined) throw failure
+    return bound
+  }
+
+  private async listen(config: ListenerConfig): Promise<readonly BoundAddress[]> {
+    const { log } = this.context
+    const listener = new Listener(
+      (accepted) => this.accept(config, accepted),
+      (error) => log.error(`Listener on port ${config.port}: ${error.message}.`),
+    )
+    this.listeners.push(listener)
+    return listener.listen({
+      host: config.bind_address,
+      port: config.port,
+      family: config.socket_domain,
+      noDelay: this.context.config.set_tcp_nodelay,
+    })
+  }
+
+  private accept(listener: ListenerConfig, accepted: Accepted): void {
+    const { config, log, statistics, memory } = this.context
+    const { peer } = accepted
+    statistics.socketsAccepted++
+    const limit = this.limits.exceeded(config, listener, peer.address)
+    if (limit !== undefined) {
+      if (config.connection_messages) log.notice(`Client connection from ${peer.address} denied: ${limit} exceeded.`)
+      accepted.destroy()
+      return
+    }
+    this.limits.add(listener, peer.address)
+    if (config.connection_messages)
+      log.notice(`New connection from ${peer.address}:${peer.port} on port ${listener.port}.`)
+    const handler = new ClientHandler(this.context, this, listener, peer)
+    const connection = new Connection(
+      accepted.open((bytes, length) => connection.onData(bytes, length)),
+      handler,
+      'client',
+      memory,
+    )
+    handler.start(connection)
+    this.handlers.add(handler)
+    accepted.start()
+  }
+
+  closed(handler: ClientHandler): void {
+    if (!this.handlers.delete(handler)) return
+    this.limits.remove(handler.listener, handler.peer.address)
+    if (this.handlers.size === 0) this.onEmpty?.()
+  }
+
+  /** Publishes a will as its client, if that still may [MQTT-3.1.2-14] [MQTT-3.1.2-15]. */
+  private publishWill({ will, publisher, mountPoint }: PendingWill): void {
+    const topic = mountPoint + will.topic
+    if (!publisher.mayWrite(topic)) {
+      this.context.log.notice(`Will of ${publisher.clientId} to '${topic}' denied by the ACL.`)
+      return
+    }
+    const { willDelayInterval: _, ...rest } = will.properties
+    const properties = Object.keys(rest).length === 0 ? NO_PROPERTIES : rest
+    const payload = Buffer.from(will.payload.buffer, will.payload.byteOffset, will.payload.length)
+    const { clock, router } = this.context
+    router.publish(localMessage(topic, payload, will.qos, will.retain, properties, publisher, clock()))
+  }
+
+  /** Looks at everything that waits for a time. Called by the timer; a test calls it with a clock of its own. */
+  tick(): void {
+    const now = this.context.clock()
+    for (const handler of this.handlers) handler.tick(now)
+    this.context.sessions.tick(now)
+    this.wills.tick(now)
+    this.sys.tick(now, this.handlers.size)
+  }
+
+  /** Stops: no new clients, the present ones are told, wills are published, everything is closed. Takes a second at most. */
+  async stop(): Promise<void> {
+    clearInterval(this.timer)
+    for (const listener of this.listeners.splice(0)) listener.close()
+    for (const handler of this.handlers) handler.disconnect(ReasonCode.SERVER_SHUTTING_DOWN, 'broker is shutting down')
+    this.wills.publishAll()
+    if (this.handlers.size > 0) {
+      const empty = new Promise<void>((resolve) => {
+        this.onEmpty = resolve
+      })
+      const grace = new Promise<void>((resolve) => {
+        setTimeout(resolve, STOP_GRACE).unref()
+      })
+      await Promise.race([empty, grace])
+      for (const handler of this.handlers) handler.abort()
+    }
+    this.bcrypt.close()
+  }
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EADDRINUSE' || error.code === 'EACCES')
+}

@@ -1,0 +1,411 @@
+// One network client from accept to close: the order of packets, the login, keep alive, and how it ends (MQTT 5.0 sections 3.1.4,
+// 3.14.4, 4.13). What single packets do is in publish-in and subscribe; whether a CONNECT is acceptable in connect.
+
+import type { Connection, ConnectionOwner } from '../../net/connection.js'
+import type { Peer } from '../../net/listener.js'
+import type { ListenerConfig } from '../../options/config.js'
+import { decodePacket, encodeWithin } from '../../protocol/codec.js'
+import { PacketType, type ProtocolVersion, packetTypeRow } from '../../protocol/packet-types.js'
+import type { Ack } from '../../protocol/packets/acks.js'
+import { type Connect, decodeConnect, refusalVersion } from '../../protocol/packets/connect.js'
+import type { Disconnect } from '../../protocol/packets/disconnect.js'
+import { decodePublish } from '../../protocol/packets/publish.js'
+import { NO_PROPERTIES } from '../../protocol/properties.js'
+import { ProtocolError } from '../../protocol/protocol-error.js'
+import { Reader } from '../../protocol/reader.js'
+import { ReasonCode, reasonText, returnCodeFor } from '../../protocol/reason-codes.js'
+import type { SharedBlock } from '../../protocol/shared-block.js'
+import type { Publisher } from '../../session/message.js'
+import { ReceivedAliases } from '../../session/topic-aliases.js'
+import type { BrokerContext } from '../context.js'
+import type { Wills } from '../routing/wills.js'
+import { type Admission, boundExpiry, connackProperties, judgeConnect, judgeOwner, type Refused } from './connect.js'
+import type { ConnectedClient } from './connected-client.js'
+import { PacketSender } from './packet-sender.js'
+import { handlePublish, handlePubrel } from './publish-in.js'
+import type { SessionClient } from './session.js'
+import { handleSubscribe, handleUnsubscribe } from './subscribe.js'
+
+/** Most bytes of a CONNECT packet, whatever `max_packet_size` allows later. */
+const MAX_CONNECT = 100_000
+/** How long a connection that this side has ended may stay open for the peer to read the last packet, in ms. */
+const GRACE = 2000
+
+type State = 'new' | 'login' | 'connected' | 'ended'
+
+/** What the handler needs of the broker's list of connections. */
+export interface HandlerHost {
+  readonly wills: Wills
+  /** The connection is gone for good. */
+  closed(handler: ClientHandler): void
+}
+
+export class ClientHandler implements ConnectionOwner, SessionClient {
+  readonly listener: ListenerConfig
+  readonly peer: Peer
+  private readonly context: BrokerContext
+  private readonly host: HandlerHost
+  private connection: Connection | undefined = undefined
+  private state: State = 'new'
+  private client: ConnectedClient | undefined = undefined
+  private connect: Connect | undefined = undefined
+  private keepAlive = 0
+  private isActive = false
+  /** ms: of the last packet while connected, otherwise of the beginning of the present state. */
+  private since: number
+  private why = ''
+
+  constructor(context: BrokerContext, host: HandlerHost, listener: ListenerConfig, peer: Peer) {
+    this.context = context
+    this.host = host
+    this.listener = listener
+    this.peer = peer
+    this.since = context.clock()
+  }
+
+  /** Gives the handler the connection it owns, before anything is read from it. */
+  start(connection: Connection): void {
+    this.connection = connection
+    connection.framer.only = PacketType.CONNECT
+    connection.framer.maximumPacketSize = Math.min(MAX_CONNECT, this.context.config.max_packet_size)
+    connection.maxPendingBytes = this.context.config.max_outgoing_bytes || Number.POSITIVE_INFINITY
+  }
+
+  get sender(): PacketSender {
+    return this.connected.sender
+  }
+
+  private get connected(): ConnectedClient {
+    if (this.client === undefined) throw new Error('no client is connected')
+    return this.client
+  }
+
+  /** The client as the log calls it. */
+  private get name(): string {
+    return this.client?.session.clientId ?? this.connect?.clientId ?? this.peer.address
+  }
+
+  onPacket(header: number, bytes: Buffer, start: number, end: number, block: SharedBlock | undefined): void {
+    if (this.state === 'ended') return
+    this.isActive = true
+    const { context, client } = this
+    context.statistics.packetsReceived++
+    if (client === undefined) {
+      this.onConnect(bytes, start, end)
+      return
+    }
+    if (header >> 4 === PacketType.PUBLISH) {
+      const packet = decodePublish(header & 15, bytes, start, end, client.version, 'client', context.topics)
+      handlePublish(context, client, packet, start, block)
+      return
+    }
+    const packet = decodePacket(header, bytes, start, end, client.version, 'client', context.topics)
+    switch (packet.type) {
+      case PacketType.PUBACK:
+      case PacketType.PUBREC:
+      case PacketType.PUBREL:
+      case PacketType.PUBCOMP:
+        this.onAck(client, packet)
+        return
+      case PacketType.SUBSCRIBE:
+        handleSubscribe(context, client, packet)
+        return
+      case PacketType.UNSUBSCRIBE:
+        handleUnsubscribe(context, client, packet)
+        return
+      case PacketType.PINGREQ:
+        if (context.log.isDebug) context.log.debug(`Received PINGREQ from ${this.name}`)
+        client.sender.sendPingresp() // [MQTT-3.12.4-1]
+        return
+      case PacketType.DISCONNECT:
+        this.onDisconnect(client, packet)
+        return
+      case PacketType.CONNECT:
+        throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'second CONNECT') // [MQTT-3.1.0-2]
+      default:
+        throw new ProtocolError(
+          ReasonCode.PROTOCOL_ERROR,
+          `${packetTypeRow(packet.type)?.name} without a login that uses it`,
+        ) // [MQTT-4.12.0-7]
+    }
+  }
+
+  private onAck({ session }: ConnectedClient, packet: Ack): void {
+    const { log, clock } = this.context
+    const { type, packetId, reasonCode } = packet
+    if (log.isDebug)
+      log.debug(`Received ${packetTypeRow(type)?.name} from ${this.name} (Mid: ${packetId}, RC:${reasonCode})`)
+    if (type === PacketType.PUBACK) session.outbound.onPuback(packetId, clock())
+    else if (type === PacketType.PUBREC) session.outbound.onPubrec(packetId, reasonCode, clock())
+    else if (type === PacketType.PUBCOMP) session.outbound.onPubcomp(packetId, clock())
+    else handlePubrel(this.connected, packetId)
+  }
+
+  // --- coming in ---
+
+  private onConnect(bytes: Buffer, start: number, end: number): void {
+    const { context } = this
+    context.statistics.connectionsReceived++
+    let connect: Connect
+    try {
+      connect = decodeConnect(new Reader(bytes, start, end))
+    } catch (error) {
+      if (error instanceof ProtocolError) this.refuseUnreadable(error, new Reader(bytes, start, end))
+      else throw error
+      return
+    }
+    // The password is a view of the read buffer.
+    this.connect = { ...connect, password: connect.password && Buffer.from(connect.password) }
+    const verdict = judgeConnect(context, this.listener, connect)
+    if ('reasonCode' in verdict) {
+      this.refuse(verdict, connect.protocolVersion)
+      return
+    }
+    const refusal = context.access.authenticate(this.listener, connect.username, this.connect.password)
+    if (!(refusal instanceof Promise)) {
+      this.onAuthenticated(this.connect, verdict, refusal)
+      return
+    }
+    this.state = 'login'
+    this.connection?.pause()
+    void refusal.then((result) => {
+      if (this.state !== 'login' || this.connect === undefined) return
+      this.onAuthenticated(this.connect, verdict, result)
+      this.connection?.resume()
+    })
+  }
+
+  private onAuthenticated(connect: Connect, admission: Admission, refusal: string | undefined): void {
+    const refused =
+      refusal === undefined
+        ? judgeOwner(this.context, admission.clientId, connect.username)
+        : { reasonCode: ReasonCode.NOT_AUTHORIZED, reason: refusal }
+    if (refused === undefined) this.accept(connect, admission)
+    else this.refuse(refused, connect.protocolVersion)
+  }
+
+  private accept(connect: Connect, admission: Admission): void {
+    const { context, listener } = this
+    const { sessions, config, log } = context
+    const connection = this.connection as Connection
+    const { protocolVersion: version, username } = connect
+    const { clientId, sessionExpiry: expiryInterval } = admission
+    const rights = context.access.rightsFor(listener, username, clientId)
+    const opened = sessions.open({ clientId, username, cleanStart: connect.cleanStart, expiryInterval, rights })
+    if (opened.isPresent) this.host.wills.cancel(clientId) // [MQTT-3.1.3-9]
+    const window = config.max_inflight_messages || 65_535
+    const { session, isPresent } = opened
+    const sender = new PacketSender(context, connection, connect, clientId, listener)
+    this.client = {
+      version,
+      session,
+      sender,
+      listener,
+      isBridge: connect.bridge,
+      publisher: new ClientPublisher(context, listener, clientId, username),
+      aliases: new ReceivedAliases(version === 5 ? listener.max_topic_alias : 0),
+      receiveMaximum: version === 5 ? window : 65_535,
+    }
+    this.connect = withoutSecrets(connect)
+    this.state = 'connected'
+    this.keepAlive = admission.keepAlive
+    this.since = context.clock()
+    connection.framer.only = undefined
+    connection.framer.version = version
+    connection.framer.maximumPacketSize = config.max_packet_size
+    const user = username === undefined ? '' : `, u'${username}'`
+    const flags = `p${version}, c${Number(connect.cleanStart)}, k${connect.keepAlive}${user}`
+    const kind = connect.bridge ? 'bridge' : 'client'
+    const { address, port } = this.peer
+    if (config.connection_messages)
+      log.notice(`New ${kind} connected from ${address}:${port} as ${clientId} (${flags}).`)
+    const properties = version === 5 ? connackProperties(context, listener, connect, admission) : NO_PROPERTIES
+    const { CONNACK: type } = PacketType
+    const fits = sender.send({ type, sessionPresent: isPresent, reasonCode: ReasonCode.SUCCESS, properties }) // [MQTT-3.1.4-5]
+    if (log.isDebug) log.debug(`Sending CONNACK to ${clientId} (${Number(isPresent)}, 0)`)
+    const asked = version === 5 ? (connect.properties.receiveMaximum ?? 65_535) : window
+    session.attach(this, rights, asked, this.since)
+    if (!fits) this.disconnect(ReasonCode.PACKET_TOO_LARGE, 'CONNACK is larger than the client takes')
+  }
+
+  private refuseUnreadable(error: ProtocolError, reader: Reader): void {
+    const version = refusalVersion(reader)
+    const unsupported = error.reasonCode === ReasonCode.UNSUPPORTED_PROTOCOL_VERSION
+    const { reasonCode, message: reason } = error
+    this.context.log.info(`Protocol error from ${this.peer.address}:${this.peer.port}: ${reason}.`)
+    // A malformed 3.x CONNECT gets no answer [MQTT-3.1.4-1].
+    if (version === 5 || (version !== undefined && unsupported)) this.refuse({ reasonCode, reason }, version)
+    else this.end(reason)
+  }
+
+  /** CONNACK with the reason, where the version has a code for it, then close [MQTT-3.1.4-2] [MQTT-3.2.2-7]. */
+  private refuse({ reasonCode, reason }: Refused, version: ProtocolVersion): void {
+    const connection = this.connection as Connection
+    const code = version === 5 ? reasonCode : returnCodeFor(reasonCode)
+    if (code !== undefined) {
+      const properties = version === 5 ? { reasonString: reason } : NO_PROPERTIES
+      const packet = { type: PacketType.CONNACK, sessionPresent: false, reasonCode: code, properties } as const
+      const bytes = encodeWithin(packet, version, this.connect?.properties.maximumPacketSize ?? MAX_CONNECT)
+      if (bytes !== undefined) {
+        connection.write(bytes)
+        this.context.statistics.packetsSent++
+      }
+    }
+    const user = this.connect?.username === undefined ? 'no user name' : `user '${this.connect.username}'`
+    const { address, port } = this.peer
+    if (this.context.config.connection_messages)
+      this.context.log.notice(
+        `Refused client ${this.connect?.clientId || 'without id'} from ${address}:${port} (${user}) on port ${this.listener.port}: ${reason}.`,
+      )
+    this.end(reason)
+  }
+
+  // --- going ---
+
+  private onDisconnect(client: ConnectedClient, { reasonCode, properties }: Disconnect): void {
+    const { log, config } = this.context
+    if (log.isDebug) log.debug(`Received DISCONNECT from ${this.name}`)
+    const { sessionExpiryInterval: expiry } = properties
+    if (expiry !== undefined) {
+      if (expiry > 0 && (this.connect?.properties.sessionExpiryInterval ?? 0) === 0)
+        throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'session expiry raised from 0 by DISCONNECT')
+      client.session.expiryInterval = boundExpiry(expiry, config.persistent_client_expiration)
+    }
+    if (reasonCode === ReasonCode.SUCCESS) this.forgetWill() // [MQTT-3.14.4-3] [MQTT-3.1.2-10]
+    this.end(reasonCode === ReasonCode.SUCCESS ? '' : reasonText(reasonCode))
+  }
+
+  onError(error: unknown): void {
+    const { log } = this.context
+    if (!(error instanceof ProtocolError)) {
+      log.error(`Internal error while serving ${this.name}: ${error instanceof Error ? error.stack : error}`)
+      this.disconnect(ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, 'internal error')
+      return
+    }
+    log.info(
+      `Protocol error from ${this.client === undefined ? `${this.peer.address}:${this.peer.port}` : this.name}: ${error.message}.`,
+    )
+    this.disconnect(error.reasonCode, error.message)
+  }
+
+  /** Ends the connection from this side: a 5.0 client that has its CONNACK is told why [MQTT-3.14.0-1] [MQTT-4.13.1-1]. */
+  disconnect(reasonCode: ReasonCode, reason: string): void {
+    if (this.state === 'ended') return
+    if (this.client?.version === 5) {
+      const properties = { reasonString: reason }
+      this.client.sender.send({ type: PacketType.DISCONNECT, reasonCode, properties })
+      if (this.context.log.isDebug) this.context.log.debug(`Sending DISCONNECT to ${this.name} (rc${reasonCode})`)
+    }
+    this.end(reason)
+  }
+
+  takenOver(endsSession: boolean): void {
+    const delay = this.connect?.will?.properties.willDelayInterval ?? 0
+    if (!endsSession && delay > 0) this.forgetWill()
+    if (this.client?.version === 5)
+      this.client.sender.send({
+        type: PacketType.DISCONNECT,
+        reasonCode: ReasonCode.SESSION_TAKEN_OVER,
+        properties: NO_PROPERTIES,
+      })
+    this.end('session taken over')
+  }
+
+  private forgetWill(): void {
+    if (this.connect?.will !== undefined) this.connect = { ...this.connect, will: undefined }
+  }
+
+  /** Drops the connection at once. */
+  abort(): void {
+    this.connection?.destroy()
+  }
+
+  /** The one way out on this side: session, will, log line, then the socket. */
+  private end(why: string): void {
+    if (this.state === 'ended') return
+    this.why = why
+    this.leave()
+    this.since = this.context.clock()
+    this.connection?.end()
+  }
+
+  private leave(): void {
+    const wasConnected = this.state === 'connected'
+    this.state = 'ended'
+    const { client } = this
+    if (!wasConnected || client === undefined) return
+    const { session } = client
+    const { sessions, log, config } = this.context
+    const { address, port } = this.peer
+    if (config.connection_messages)
+      log.notice(`Client ${session.clientId} [${address}:${port}] disconnected${this.why ? `: ${this.why}` : ''}.`)
+    const will = this.connect?.will
+    const now = this.context.clock()
+    sessions.detached(session, now)
+    if (will === undefined) return
+    // The end of the session, if that comes first, publishes it too [MQTT-3.1.2-8].
+    const delay = Math.min(will.properties.willDelayInterval ?? 0, session.expiryInterval)
+    const mountPoint = this.listener.mount_point ?? ''
+    this.host.wills.leave({ will, publisher: client.publisher, mountPoint }, delay, now)
+  }
+
+  onClose(error: Error | undefined): void {
+    if (this.state !== 'ended') {
+      this.why = error === undefined ? 'connection closed by client' : error.message
+      this.leave()
+    }
+    const { statistics } = this.context
+    statistics.bytesReceived += this.connection?.bytesReceived ?? 0
+    statistics.bytesSent += this.connection?.bytesSent ?? 0
+    this.host.closed(this)
+  }
+
+  onDrain(): void {
+    this.client?.session.outbound.pump(this.context.clock())
+  }
+
+  /** Looks at the time: logins that never come, keep alive [MQTT-3.1.2-22], peers that do not close. */
+  tick(now: number): void {
+    if (this.state === 'ended') {
+      if (now - this.since >= GRACE) this.connection?.destroy()
+    } else if (this.state !== 'connected') {
+      if (this.state === 'new' && now - this.since >= this.context.config.connect_timeout * 1000)
+        this.end('no CONNECT in time')
+    } else if (this.isActive) {
+      this.isActive = false
+      this.since = now
+    } else if (this.keepAlive > 0 && now - this.since >= this.keepAlive * 1500)
+      this.disconnect(ReasonCode.KEEP_ALIVE_TIMEOUT, 'exceeded timeout')
+  }
+}
+
+/** The client as publisher: its rights are those of the access rules in force when they are asked for. */
+class ClientPublisher implements Publisher {
+  readonly clientId: string
+  private readonly context: BrokerContext
+  private readonly listener: ListenerConfig
+  private readonly username: string | undefined
+
+  constructor(context: BrokerContext, listener: ListenerConfig, clientId: string, username: string | undefined) {
+    this.context = context
+    this.listener = listener
+    this.clientId = clientId
+    this.username = username
+  }
+
+  mayWrite(topic: string): boolean {
+    return this.context.access.rightsFor(this.listener, this.username, this.clientId).mayWrite(topic)
+  }
+}
+
+/** The CONNECT without its password, its will in memory of its own. */
+function withoutSecrets(connect: Connect): Connect {
+  const { will } = connect
+  if (will === undefined) return { ...connect, password: undefined }
+  const { correlationData } = will.properties
+  const properties =
+    correlationData === undefined
+      ? will.properties
+      : { ...will.properties, correlationData: Buffer.from(correlationData) }
+  return { ...connect, password: undefined, will: { ...will, payload: Buffer.from(will.payload), properties } }
+}

@@ -1,0 +1,119 @@
+// A PUBLISH from a client, and its PUBREL: topic alias, limits, right to write, duplicate or new, routing, acknowledgement
+// (MQTT 5.0 sections 3.3.4, 4.3).
+
+import { PacketType } from '../../protocol/packet-types.js'
+import type { Publish } from '../../protocol/packets/publish.js'
+import { ProtocolError } from '../../protocol/protocol-error.js'
+import { LARGE_PAYLOAD } from '../../protocol/publish-frames.js'
+import { ReasonCode } from '../../protocol/reason-codes.js'
+import type { SharedBlock } from '../../protocol/shared-block.js'
+import { type Message, messageOf } from '../../session/message.js'
+import type { BrokerContext } from '../context.js'
+import type { ConnectedClient } from './connected-client.js'
+import { describePublish } from './describe.js'
+
+/**
+ * @param bodyStart where the packet's body begins in its bytes.
+ * @param block owner of the bytes if they are pooled.
+ * @throws ProtocolError 0x82, 0x93, 0x94, 0x9A, 0x9B
+ */
+export function handlePublish(
+  context: BrokerContext,
+  client: ConnectedClient,
+  packet: Publish,
+  bodyStart: number,
+  block: SharedBlock | undefined,
+): void {
+  const { statistics } = context
+  const { topicAlias } = packet.properties
+  const named = topicAlias === undefined ? packet.topic : client.aliases.resolve(topicAlias, packet.topic)
+  checkLimits(context, client, packet)
+  statistics.publishesReceived++
+  statistics.publishBytesReceived += packet.payloadEnd - packet.payloadStart
+  const { mount_point: mountPoint } = client.listener
+  const topic = mountPoint === undefined ? named : mountPoint + named
+  const { log } = context
+  const reasonCode = judge(context, client, packet, topic)
+  if (log.isDebug) {
+    const size = packet.payloadEnd - packet.payloadStart
+    const what = describePublish({ topic, size }, packet.qos, packet.retain, packet.dup, packet.packetId)
+    log.debug(`${reasonCode === undefined ? 'Received' : 'Denied'} PUBLISH from ${client.session.clientId} ${what}`)
+  }
+  if (packet.qos === 2) handleQos2(context, client, packet, topic, bodyStart, block, reasonCode)
+  else {
+    const answer = reasonCode ?? route(context, client, packet, topic, bodyStart, block)
+    if (packet.qos === 1) client.sender.acknowledge(PacketType.PUBACK, packet.packetId, answer) // [MQTT-4.3.2-4]
+  }
+}
+
+function checkLimits({ config }: BrokerContext, { listener }: ConnectedClient, packet: Publish): void {
+  if (packet.qos > listener.max_qos) throw new ProtocolError(ReasonCode.QOS_NOT_SUPPORTED, `QoS ${packet.qos}`) // [MQTT-3.2.2-11]
+  if (packet.retain && !config.retain_available)
+    throw new ProtocolError(ReasonCode.RETAIN_NOT_SUPPORTED, 'retained message') // [MQTT-3.2.2-14]
+}
+
+/** The reason code of a refusal, undefined when the message may pass. */
+function judge(
+  { config }: BrokerContext,
+  { session }: ConnectedClient,
+  packet: Publish,
+  topic: string,
+): ReasonCode | undefined {
+  if (topic.startsWith('$share/') || !session.rights.mayWrite(topic)) return ReasonCode.NOT_AUTHORIZED
+  const { message_size_limit: limit } = config
+  if (limit > 0 && packet.payloadEnd - packet.payloadStart > limit) return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
+  return undefined
+}
+
+function handleQos2(
+  context: BrokerContext,
+  client: ConnectedClient,
+  packet: Publish,
+  topic: string,
+  bodyStart: number,
+  block: SharedBlock | undefined,
+  refusal: ReasonCode | undefined,
+): void {
+  const { session, sender } = client
+  const { packetId } = packet
+  // A refusal leaves no identifier open in 5.0; a 3.x client cannot be told and goes on with PUBREL [MQTT-4.3.3-9].
+  if (refusal !== undefined && client.version === 5 && !session.inbound.openIds.has(packetId)) {
+    sender.acknowledge(PacketType.PUBREC, packetId, refusal)
+    return
+  }
+  const isNew = session.inbound.begin(packetId, client.receiveMaximum) // [MQTT-4.3.3-10]
+  const answer =
+    isNew && refusal === undefined ? route(context, client, packet, topic, bodyStart, block) : ReasonCode.SUCCESS
+  sender.acknowledge(PacketType.PUBREC, packetId, answer) // [MQTT-4.3.3-8]
+}
+
+function route(
+  context: BrokerContext,
+  client: ConnectedClient,
+  packet: Publish,
+  topic: string,
+  bodyStart: number,
+  block: SharedBlock | undefined,
+): ReasonCode {
+  const message = messageOf(packet, topic, client.version, client.publisher, context.clock, bodyStart, block)
+  const isView = block === undefined && packet.payloadEnd - bodyStart > LARGE_PAYLOAD
+  const taken = isView ? routeLarge(context, message) : context.router.publish(message)
+  return taken ? ReasonCode.SUCCESS : ReasonCode.NO_MATCHING_SUBSCRIBERS
+}
+
+/** A large message that lies in the read buffer moves to memory that receivers can refer to while it is written. */
+function routeLarge({ memory, router }: BrokerContext, message: Message): boolean {
+  const block = message.share(memory.blocks)
+  try {
+    return router.publish(message)
+  } finally {
+    block.release()
+  }
+}
+
+/** PUBREL: the message is the receiver's since PUBREC; its identifier is free again. */
+export function handlePubrel(client: ConnectedClient, packetId: number): void {
+  const known = client.session.inbound.end(packetId)
+  const reasonCode = known ? ReasonCode.SUCCESS : ReasonCode.PACKET_IDENTIFIER_NOT_FOUND
+  client.sender.acknowledge(PacketType.PUBCOMP, packetId, reasonCode) // [MQTT-4.3.3-11]
+}

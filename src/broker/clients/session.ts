@@ -1,0 +1,126 @@
+// One session: what a client has subscribed to, what is still owed to it and by it (MQTT 5.0 section 4.1). It outlives the
+// connection if it has an expiry. As the router's receiver it decides whether a message is sent, queued or dropped.
+
+import type { ClientRights } from '../../access/client-rights.js'
+import type { Qos } from '../../protocol/packets/publish.js'
+import { Inbound } from '../../session/inbound.js'
+import type { Message } from '../../session/message.js'
+import { delivery, Outbound, type OutboundLimits } from '../../session/outbound.js'
+import type { BrokerContext } from '../context.js'
+import type { Receiver } from '../routing/receiver.js'
+import type { Subscription } from '../routing/subscriptions.js'
+import type { PacketSender } from './packet-sender.js'
+
+/** The connection of a session, as far as the session and those who manage sessions need it. */
+export interface SessionClient {
+  readonly sender: PacketSender
+  /** Another connection has taken the session; this one is to end. `endsSession` if the other starts afresh. */
+  takenOver(endsSession: boolean): void
+}
+
+/** A session without expiry in 3.x and in 5.0 with 0xFFFFFFFF. */
+export const NEVER = Number.POSITIVE_INFINITY
+
+export class Session implements Receiver {
+  readonly clientId: string
+  /** Who it belongs to; nobody else inherits it. */
+  readonly username: string | undefined
+  readonly outbound: Outbound
+  readonly inbound = new Inbound()
+  /** By filter as subscribed. */
+  readonly subscriptions = new Map<string, Subscription>()
+  rights: ClientRights
+  /** Seconds it lives without a connection; 0 ends it with the connection. */
+  expiryInterval = 0
+  /** ms; meaningful while there is no connection. */
+  expiresAt = NEVER
+  client: SessionClient | undefined = undefined
+  private readonly context: BrokerContext
+  private isDropping = false
+  private last: Message | undefined = undefined
+
+  constructor(context: BrokerContext, clientId: string, username: string | undefined, rights: ClientRights) {
+    this.context = context
+    this.clientId = clientId
+    this.username = username
+    this.rights = rights
+    const { max_queued_messages, max_queued_bytes, max_inflight_bytes } = context.config
+    const limits: OutboundLimits = {
+      maxQueuedMessages: max_queued_messages,
+      maxQueuedBytes: max_queued_bytes,
+      maxInflightBytes: max_inflight_bytes,
+    }
+    this.outbound = new Outbound(limits)
+  }
+
+  get isConnected(): boolean {
+    return this.client !== undefined
+  }
+
+  /** A connection has come: what is owed goes out again, unless the client may no longer read it. */
+  attach(client: SessionClient, rights: ClientRights, receiveMaximum: number, now: number): void {
+    this.client = client
+    this.rights = rights
+    this.isDropping = false
+    this.outbound.filterQueue(now, ({ message }) => rights.mayRead(message.topic))
+    this.outbound.attach(client.sender, receiveMaximum, now)
+  }
+
+  detach(): void {
+    this.client = undefined
+    this.last = undefined
+    this.outbound.detach()
+  }
+
+  deliver(message: Message, subscription: Subscription): boolean {
+    if (subscription.noLocal && message.publisher?.clientId === this.clientId) return false // [MQTT-3.8.3-3]
+    if (!this.rights.mayRead(message.topic)) return false
+    const { allow_duplicate_messages: duplicates, upgrade_outgoing_qos: upgrade } = this.context.config
+    if (
+      !duplicates &&
+      subscription.group === undefined &&
+      this.client !== undefined &&
+      this.client.sender.version < 5
+    ) {
+      if (this.last === message) return true
+      this.last = message
+    }
+    const qos = upgrade || subscription.qos < message.qos ? subscription.qos : message.qos // [MQTT-3.8.4-8]
+    // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+    return this.send(message, qos, subscription.retainAsPublished && message.retain, subscription)
+  }
+
+  deliverRetained(message: Message, subscription: Subscription): void {
+    if (!this.rights.mayRead(message.topic)) return
+    const { upgrade_outgoing_qos: upgrade } = this.context.config
+    const qos = upgrade || subscription.qos < message.qos ? subscription.qos : message.qos
+    this.send(message, qos, true, subscription)
+  }
+
+  private send(message: Message, qos: Qos, retain: boolean, subscription: Subscription): boolean {
+    if (qos > 0) return this.enqueue(message, qos, retain, subscription)
+    const { client } = this
+    const { queue_qos0_messages: queues } = this.context.config
+    if (client === undefined)
+      return queues && this.expiryInterval > 0 ? this.enqueue(message, 0, retain, subscription) : false
+    // Queued QoS 0 messages must not be overtaken.
+    if (queues && this.outbound.queuedCount > 0) return this.enqueue(message, 0, retain, subscription)
+    if (!client.sender.isWritable) return this.dropped()
+    return client.sender.publish(message, 0, retain, false, 0, subscription.identifier)
+  }
+
+  private enqueue(message: Message, qos: Qos, retain: boolean, subscription: Subscription): boolean {
+    const share = subscription.group === undefined ? undefined : subscription.text
+    const item = delivery(message, qos, retain, subscription.identifier, share)
+    return this.outbound.enqueue(item) === 'dropped' ? this.dropped() : true
+  }
+
+  private dropped(): true {
+    this.context.statistics.publishesDropped++
+    if (!this.isDropping) {
+      this.isDropping = true
+      this.context.log.notice(`Outgoing messages are being dropped for client ${this.clientId}.`)
+    }
+    return true
+  }
+}

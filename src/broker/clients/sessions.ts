@@ -1,0 +1,107 @@
+// All sessions by client id: opening, take-over, expiry, end. A take-over is one step: the old connection is detached before the
+// new one is attached (MQTT 5.0 sections 3.1.4, 4.1).
+
+import type { ClientRights } from '../../access/client-rights.js'
+import type { BrokerContext } from '../context.js'
+import { NEVER, Session } from './session.js'
+
+/** What a CONNECT asks of the session. */
+export interface SessionRequest {
+  readonly clientId: string
+  readonly username: string | undefined
+  readonly cleanStart: boolean
+  /** Seconds, `NEVER` for ever. */
+  readonly expiryInterval: number
+  readonly rights: ClientRights
+}
+
+export class Sessions {
+  private readonly byId = new Map<string, Session>()
+  private readonly expiring = new Set<Session>()
+  private readonly context: () => BrokerContext
+  private readonly onEnd: (session: Session) => void
+
+  /** @param onEnd called when a session has ended, for its will. */
+  constructor(context: () => BrokerContext, onEnd: (session: Session) => void) {
+    this.context = context
+    this.onEnd = onEnd
+  }
+
+  /** Sessions, connected or not. */
+  get count(): number {
+    return this.byId.size
+  }
+
+  values(): IterableIterator<Session> {
+    return this.byId.values()
+  }
+
+  get(clientId: string): Session | undefined {
+    return this.byId.get(clientId)
+  }
+
+  /**
+   * The session for a CONNECT that was accepted, and whether it existed [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6]. A connection
+   * it had is told that it was taken over [MQTT-3.1.4-3]. Another user's session is never resumed.
+   */
+  open(request: SessionRequest): { readonly session: Session; readonly isPresent: boolean } {
+    const context = this.context()
+    const existing = this.byId.get(request.clientId)
+    // A session without expiry ends with the connection that is taken over.
+    const resumed =
+      existing !== undefined &&
+      !request.cleanStart &&
+      existing.username === request.username &&
+      existing.expiryInterval > 0
+        ? existing
+        : undefined
+    existing?.client?.takenOver(resumed === undefined)
+    if (existing !== undefined && resumed === undefined) this.end(existing)
+    const session = resumed ?? new Session(context, request.clientId, request.username, request.rights)
+    this.byId.set(request.clientId, session)
+    this.expiring.delete(session)
+    session.expiryInterval = request.expiryInterval
+    session.expiresAt = NEVER
+    context.statistics.clientsMaximum = Math.max(context.statistics.clientsMaximum, this.byId.size)
+    return { session, isPresent: resumed !== undefined }
+  }
+
+  /** The connection of a session is gone: its time begins to run, or ends at once. */
+  detached(session: Session, now: number): void {
+    session.detach()
+    if (this.byId.get(session.clientId) !== session) return
+    if (session.expiryInterval === 0) this.end(session)
+    else if (session.expiryInterval !== NEVER) {
+      session.expiresAt = now + session.expiryInterval * 1000
+      this.expiring.add(session)
+    }
+  }
+
+  /** Ends a session: its subscriptions go, and what was never sent to it as member of a share goes to another member. */
+  end(session: Session): void {
+    if (this.byId.get(session.clientId) !== session) return
+    this.byId.delete(session.clientId)
+    this.expiring.delete(session)
+    const { router } = this.context()
+    for (const subscription of session.subscriptions.values()) router.subscriptions.remove(subscription)
+    for (const { message, packetId, share } of session.outbound.deliveries()) {
+      const subscription = share === undefined ? undefined : session.subscriptions.get(share)
+      if (packetId > 0 || subscription?.group === undefined) continue // [MQTT-4.8.2-5]
+      const group = router.subscriptions.group(subscription.filter, subscription.group)
+      if (group !== undefined) router.deliverToGroup(message, group)
+    }
+    session.subscriptions.clear()
+    this.onEnd(session)
+  }
+
+  /** Ends the sessions whose time is over at `now` (ms) [MQTT-4.1.0-2]. */
+  tick(now: number): void {
+    for (const session of this.expiring) {
+      if (session.expiresAt > now) continue
+      const { log, statistics } = this.context()
+      statistics.clientsExpired++
+      log.notice(`Expiring client ${session.clientId} due to timeout.`)
+      this.end(session)
+    }
+  }
+}

@@ -1,0 +1,104 @@
+// SUBSCRIBE and UNSUBSCRIBE of a client: rights and limits, the session's and the router's index, the answer, retained messages
+// (MQTT 5.0 sections 3.8.4, 3.10.4).
+
+import { PacketType } from '../../protocol/packet-types.js'
+import type { Qos } from '../../protocol/packets/publish.js'
+import { checkFilter, type Subscribe, type SubscriptionRequest } from '../../protocol/packets/subscribe.js'
+import type { Unsubscribe } from '../../protocol/packets/unsubscribe.js'
+import { NO_PROPERTIES } from '../../protocol/properties.js'
+import { ReasonCode } from '../../protocol/reason-codes.js'
+import type { BrokerContext } from '../context.js'
+import type { Subscription } from '../routing/subscriptions.js'
+import type { ConnectedClient } from './connected-client.js'
+
+/** A subscription that was made, and whether the session had one with its filter. */
+interface Made {
+  readonly subscription: Subscription
+  readonly isNew: boolean
+}
+
+export function handleSubscribe(context: BrokerContext, client: ConnectedClient, packet: Subscribe): void {
+  const { log } = context
+  const { session } = client
+  if (log.isDebug) log.debug(`Received SUBSCRIBE from ${session.clientId}`)
+  const identifier = packet.properties.subscriptionIdentifiers?.[0] ?? 0
+  const reasonCodes: number[] = []
+  const made: Made[] = []
+  for (const request of packet.subscriptions) {
+    const result = subscribe(context, client, request, identifier)
+    const granted = typeof result !== 'number'
+    reasonCodes.push(granted ? result.subscription.qos : refusalCode(client, request, result))
+    if (log.isDebug) log.debug(`\t${request.filter} ${granted ? `(QoS ${result.subscription.qos})` : '(denied)'}`)
+    if (!granted) continue
+    made.push(result)
+    log.write('subscribe', `${session.clientId} ${result.subscription.qos} ${request.filter}`)
+  }
+  const { packetId } = packet
+  client.sender.send({ type: PacketType.SUBACK, packetId, properties: NO_PROPERTIES, reasonCodes }) // [MQTT-3.8.4-1]
+  if (log.isDebug) log.debug(`Sending SUBACK to ${session.clientId}`)
+  const now = context.clock()
+  for (const { subscription, isNew } of made) {
+    const { retainHandling } = subscription
+    // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; none for shared subscriptions.
+    if (subscription.group === undefined && (retainHandling === 0 || (retainHandling === 1 && isNew)))
+      sendRetained(context, subscription, now)
+  }
+}
+
+function subscribe(
+  { config, router }: BrokerContext,
+  { session, listener, isBridge }: ConnectedClient,
+  request: SubscriptionRequest,
+  identifier: number,
+): Made | ReasonCode {
+  const { group, filter } = checkFilter(request.filter)
+  if (!session.rights.decide('subscribe', request.filter).allowed) return ReasonCode.NOT_AUTHORIZED
+  const isNew = !session.subscriptions.has(request.filter)
+  if (isNew && config.max_subscriptions > 0 && session.subscriptions.size >= config.max_subscriptions)
+    return ReasonCode.QUOTA_EXCEEDED
+  const subscription: Subscription = {
+    receiver: session,
+    text: request.filter,
+    group,
+    filter: (listener.mount_point ?? '') + filter,
+    qos: Math.min(request.qos, listener.max_qos) as Qos, // [MQTT-3.2.2-10]
+    noLocal: request.noLocal || isBridge,
+    retainAsPublished: request.retainAsPublished || isBridge,
+    retainHandling: request.retainHandling,
+    identifier,
+  }
+  session.subscriptions.set(request.filter, subscription)
+  router.subscriptions.add(subscription)
+  return { subscription, isNew }
+}
+
+/** 3.1 has no way to refuse a filter and hears what it asked for; 3.1.1 has one code for all reasons. */
+function refusalCode(client: ConnectedClient, request: SubscriptionRequest, reasonCode: ReasonCode): number {
+  if (client.version === 5) return reasonCode
+  return client.version === 4 ? ReasonCode.UNSPECIFIED_ERROR : request.qos
+}
+
+function sendRetained({ config, router }: BrokerContext, subscription: Subscription, now: number): void {
+  for (const message of router.retained.matching(subscription.filter, now)) {
+    // The publisher may have lost the right since (CVE-2018-12546).
+    if (config.check_retain_source && message.publisher?.mayWrite(message.topic) === false) continue
+    subscription.receiver.deliverRetained(message, subscription)
+  }
+}
+
+export function handleUnsubscribe(context: BrokerContext, client: ConnectedClient, packet: Unsubscribe): void {
+  const { log, router } = context
+  const { session, sender } = client
+  if (log.isDebug) log.debug(`Received UNSUBSCRIBE from ${session.clientId}`)
+  const reasonCodes = packet.filters.map((filter) => {
+    if (log.isDebug) log.debug(`\t${filter}`)
+    log.write('unsubscribe', `${session.clientId} ${filter}`)
+    const subscription = session.subscriptions.get(filter) // [MQTT-3.10.4-1]
+    if (subscription === undefined) return ReasonCode.NO_SUBSCRIPTION_EXISTED
+    session.subscriptions.delete(filter)
+    router.subscriptions.remove(subscription)
+    return ReasonCode.SUCCESS
+  })
+  const { packetId } = packet
+  sender.send({ type: PacketType.UNSUBACK, packetId, properties: NO_PROPERTIES, reasonCodes }) // [MQTT-3.10.4-4] [MQTT-3.10.4-5]
+}

@@ -1,0 +1,63 @@
+// A broker in this process for tests: on a free loopback port, configured by the text of a mosquitto.conf, with a clock that
+// only moves when the test moves it, and a log that can be read.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Log } from '../../src/broker/admin/log.js'
+import { Broker } from '../../src/broker/broker.js'
+import { readConfFile } from '../../src/options/conf-file.js'
+
+export interface TestBroker {
+  readonly port: number
+  readonly broker: Broker
+  /** Lines as logged, without time, all types. */
+  readonly log: readonly string[]
+  /** Lets time pass: moves the clock in steps of half a second and has the broker look at it. */
+  advance(seconds: number): void
+  stop(): Promise<void>
+}
+
+export interface TestBrokerOptions {
+  /** Lines of the configuration behind `listener 0 127.0.0.1`. `allow_anonymous true` unless they say otherwise. */
+  readonly conf?: string
+  /** Files the configuration names, as `${folder}/name` in `conf`: name → content. */
+  readonly files?: Readonly<Record<string, string>>
+}
+
+const START = 1_700_000_000_000
+
+/** Starts a broker; stop it in `after` or `finally`. */
+export async function startBroker({ conf = '', files = {} }: TestBrokerOptions = {}): Promise<TestBroker> {
+  const folder = mkdtempSync(join(tmpdir(), 'tsmq-test-'))
+  try {
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content, { mode: 0o600 })
+    const anonymous = /^allow_anonymous /m.test(conf) ? '' : 'allow_anonymous true\n'
+    const lines = `listener 0 127.0.0.1\n${anonymous}${conf.replaceAll('${folder}', folder)}\n`
+    writeFileSync(join(folder, 'tsmq.conf'), lines)
+    const config = readConfFile(join(folder, 'tsmq.conf'))
+    if (config.problems.length > 0) throw new Error(config.problems.map(({ message }) => message).join('\n'))
+    let now = START
+    const log: string[] = []
+    const everything = ['debug', 'error', 'warning', 'notice', 'information', 'subscribe', 'unsubscribe'] as const
+    const settings = { ...config, log_type: everything, log_timestamp: false }
+    const sink = (line: string) => void log.push(line)
+    const broker = new Broker(config, { log: new Log(settings, [sink], () => ''), version: 'test', clock: () => now })
+    const [bound] = await broker.start()
+    if (bound === undefined) throw new Error('nothing was bound')
+    return {
+      port: bound.port,
+      broker,
+      log,
+      advance(seconds) {
+        for (const end = now + seconds * 1000; now < end; ) {
+          now = Math.min(end, now + 500)
+          broker.tick()
+        }
+      },
+      stop: () => broker.stop(),
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
