@@ -21,7 +21,7 @@ export interface TestBroker {
 export interface TestBrokerOptions {
   /** Lines of the configuration behind `listener 0 127.0.0.1`. `allow_anonymous true` unless they say otherwise. */
   readonly conf?: string
-  /** Files the configuration names, as `${folder}/name` in `conf`: name → content. */
+  /** Files the configuration names, as `{folder}/name` in `conf`: name → content. */
   readonly files?: Readonly<Record<string, string>>
 }
 
@@ -33,7 +33,7 @@ export async function startBroker({ conf = '', files = {} }: TestBrokerOptions =
   try {
     for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content, { mode: 0o600 })
     const anonymous = /^allow_anonymous /m.test(conf) ? '' : 'allow_anonymous true\n'
-    const lines = `listener 0 127.0.0.1\n${anonymous}${conf.replaceAll('${folder}', folder)}\n`
+    const lines = `listener 0 127.0.0.1\n${anonymous}${conf.replaceAll('{folder}', folder)}\n`
     writeFileSync(join(folder, 'tsmq.conf'), lines)
     const config = readConfFile(join(folder, 'tsmq.conf'))
     if (config.problems.length > 0) throw new Error(config.problems.map(({ message }) => message).join('\n'))
