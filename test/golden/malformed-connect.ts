@@ -3,7 +3,7 @@
 import type { ProtocolVersion, Sender } from '../../src/protocol/packet-types.js'
 import { type Bytes, binary, hex, packet, props, raw, text, u8, u16, utf8 } from './bytes.js'
 import { versionNames } from './golden-packet.js'
-import { MALFORMED, type MalformedPacket, PROTOCOL_ERROR } from './malformed-packet.js'
+import { everyCode, MALFORMED, type MalformedPacket, PROTOCOL_ERROR } from './malformed-packet.js'
 import { packetWith } from './property-facts.js'
 
 const keep = u16(60)
@@ -110,7 +110,7 @@ const connects5: MalformedPacket[] = [
   row('E76 CONNECT will Response Topic empty', 5, 'client', packetWith('Will', props(u8(8), text(''))), PROTOCOL_ERROR),
 ]
 
-const notInConnack = hex('01 02 04 10 11 18 19 7f 8b 8d 8e 8f 91 92 93 94 96 98 9e a0 a1 a2 a3 ff')
+const connackCodes = hex('00 80 81 82 83 84 85 86 87 88 89 8a 8c 90 95 97 99 9a 9b 9c 9d 9f')
 
 // biome-ignore format: one row a line
 const connacks: MalformedPacket[] = [
@@ -124,7 +124,7 @@ const connacks: MalformedPacket[] = [
     ...[2, 0x80, 0xfe, 0xff].map((flags) => row(`E184 [MQTT-3.2.2-1] CONNACK ${versionNames[version]} flags ${flags}`, version, 'server', packet(0x20, u8(flags), u8(0), version === 5 ? u8(0) : []))),
     row(`E186 [MQTT-3.2.2-6] CONNACK ${versionNames[version]} session present in a refusal`, version, 'server', packet(0x20, u8(1), u8(version === 5 ? 0x87 : 5), version === 5 ? u8(0) : []), PROTOCOL_ERROR),
   ]),
-  ...notInConnack.map((code) => row(`E187 [MQTT-3.2.2-8] CONNACK 5.0 reason code ${code}`, 5, 'server', packet(0x20, u8(0), u8(code), u8(0)), PROTOCOL_ERROR)),
+  ...everyCode.filter((code) => !connackCodes.includes(code)).map((code) => row(`E187 [MQTT-3.2.2-8] CONNACK 5.0 reason code ${code}`, 5, 'server', packet(0x20, u8(0), u8(code), u8(0)), PROTOCOL_ERROR)),
   row('E24 E188 [MQTT-2.2.2-1] CONNACK 5.0 without a property length', 5, 'server', raw(hex('20 02 00 00'))),
   row('E8 E188 CONNACK 5.0 bytes behind the properties', 5, 'server', raw(hex('20 04 00 00 00 00'))),
   row('E188 CONNACK 5.0 of one byte', 5, 'server', raw(hex('20 01 00'))),
@@ -133,8 +133,11 @@ const connacks: MalformedPacket[] = [
   ...[0x24, 0x25, 0x28, 0x29, 0x2a].flatMap((property) => [2, 255].map((value) => row(`E190 CONNACK 5.0 property 0x${property.toString(16)} is ${value}`, 5, 'server', packetWith('CONNACK', props(u8(property), u8(value))), PROTOCOL_ERROR))),
 ]
 
-const notFromClient = hex('01 02 10 11 18 19 7f 84 87 89 8b 8d 8e 8f 91 92 9a 9b 9c 9d 9e 9f a0 a1 a2 a3 ff')
-const notFromServer = hex('01 02 04 10 11 18 19 7f 84 85 86 88 8a 91 92 a3 ff')
+/** Section 3.14.2.1; Bad authentication method is the server's in table 2-6 and missing from the list there: it is accepted. */
+const disconnectCodes = {
+  client: hex('00 04 80 81 82 83 90 93 94 95 96 97 98 99'),
+  server: hex('00 80 81 82 83 87 89 8b 8c 8d 8e 8f 90 93 94 95 96 97 98 99 9a 9b 9c 9d 9e 9f a0 a1 a2'),
+}
 
 // biome-ignore format: one row a line
 const disconnects: MalformedPacket[] = [
@@ -143,8 +146,8 @@ const disconnects: MalformedPacket[] = [
     row(`E168 DISCONNECT ${versionNames[version]} with properties`, version, 'client', raw(hex('e0 02 00 00'))),
     row(`DISCONNECT ${versionNames[version]} from a server`, version, 'server', raw(hex('e0 00')), PROTOCOL_ERROR),
   ]),
-  ...notFromClient.map((code) => row(`E169 [MQTT-3.14.2-1] DISCONNECT 5.0 from client reason code ${code}`, 5, 'client', packet(0xe0, u8(code)), PROTOCOL_ERROR)),
-  ...notFromServer.map((code) => row(`E169 [MQTT-3.14.2-1] DISCONNECT 5.0 from server reason code ${code}`, 5, 'server', packet(0xe0, u8(code)), PROTOCOL_ERROR)),
+  ...everyCode.filter((code) => !disconnectCodes.client.includes(code)).map((code) => row(`E169 [MQTT-3.14.2-1] DISCONNECT 5.0 from client reason code ${code}`, 5, 'client', packet(0xe0, u8(code)), PROTOCOL_ERROR)),
+  ...everyCode.filter((code) => !disconnectCodes.server.includes(code)).map((code) => row(`E169 [MQTT-3.14.2-1] DISCONNECT 5.0 from server reason code ${code}`, 5, 'server', packet(0xe0, u8(code)), PROTOCOL_ERROR)),
   row('E8 DISCONNECT 5.0 bytes behind the properties', 5, 'client', raw(hex('e0 03 00 00 00'))),
 ]
 

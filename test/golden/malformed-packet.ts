@@ -55,3 +55,8 @@ export const badTexts: readonly { readonly name: string; readonly bytes: Bytes }
 export const someBadTexts = ['E17', 'E18', 'E19', 'E20', 'E21', 'E22'].flatMap((id) =>
   badTexts.filter((row) => row.name.startsWith(id)).slice(0, 1),
 )
+
+/** Every reason code of the standard, and some that are none. */
+export const everyCode = hex(
+  '00 01 02 03 04 05 10 11 18 19 7f 80 81 82 83 84 85 86 87 88 89 8a 8b 8c 8d 8e 8f 90 91 92 93 94 95 96 97 98 99 9a 9b 9c 9d 9e 9f a0 a1 a2 a3 ff',
+)

@@ -3,7 +3,7 @@
 import type { ProtocolVersion, Sender } from '../../src/protocol/packet-types.js'
 import { type Bytes, hex, packet, props, raw, text, u8, u16 } from './bytes.js'
 import { senders, versionNames, versions } from './golden-packet.js'
-import { MALFORMED, type MalformedPacket, PROTOCOL_ERROR } from './malformed-packet.js'
+import { everyCode, MALFORMED, type MalformedPacket, PROTOCOL_ERROR } from './malformed-packet.js'
 import { packetWith } from './property-facts.js'
 
 const TOPIC_NAME_INVALID = 0x90
@@ -108,7 +108,7 @@ const acks: MalformedPacket[] = ackTypes.flatMap(({ name, header, codes, rule })
       ] : []),
     ]),
   ),
-  ...[...Array(256).keys()].filter((code) => !codes.includes(code) && (code < 0x20 || code > 0x7d)).map((code) =>
+  ...everyCode.filter((code) => !codes.includes(code)).map((code) =>
     row(`E115 ${rule} ${name} 5.0 reason code ${code}`, 5, 'client', packet(header, u16(1), u8(code)), PROTOCOL_ERROR),
   ),
   row(`E8 E113 ${name} 5.0 bytes behind the properties`, 5, 'client', packet(header, u16(1), u8(0), u8(0), u8(0))),
