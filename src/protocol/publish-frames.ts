@@ -116,7 +116,8 @@ export class PublishFrames {
     frame.start = content.frameStart
     frame.end = content.payloadEnd
     frame.size = content.payloadEnd - content.frameStart
-    frame.idAt = withId ? content.payloadStart - (version === 5 ? 3 : 2) : -1
+    const list = propertiesSize(content.properties)
+    frame.idAt = withId ? content.payloadStart - 2 - (version === 5 ? varintSize(list) + list : 0) : -1
     frame.payload = undefined
     frame.block = content.block
   }
