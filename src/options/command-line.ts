@@ -117,13 +117,7 @@ function collect(table: readonly Flag[], given: readonly Given[]): Map<string, u
     string: withValue,
     boolean: without,
     narg: Object.fromEntries(withValue.map((name) => [name, 1])),
-    configuration: {
-      'nargs-eats-options': true,
-      'boolean-negation': false,
-      'camel-case-expansion': false,
-      'dot-notation': false,
-      'parse-numbers': false,
-    },
+    configuration: { 'nargs-eats-options': true },
   })
   const values = new Map<string, unknown>()
   for (const row of table.filter(hasValue)) {

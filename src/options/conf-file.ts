@@ -268,12 +268,11 @@ class ConfReader {
     } catch (error) {
       return `include_dir ${folder} cannot be read: ${systemReason(error)}`
     }
-    const outside = { listener: this.#listener, bridge: this.#bridge, plugin: this.#plugin, at: this.#at }
+    const outside = { listener: this.#listener, bridge: this.#bridge, plugin: this.#plugin }
     for (const file of files) this.readFile(file, false)
     this.#listener = outside.listener
     this.#bridge = outside.bridge
     this.#plugin = outside.plugin
-    this.#at = outside.at
     return undefined
   }
 }

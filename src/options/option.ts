@@ -1,9 +1,9 @@
 // The shape of a row in the option tables, and the types that follow from the tables. A row is data only. How text becomes a
 // value is decided by its kind (values.ts); where text comes from, by conf-file.ts (directives) and command-line.ts (flags).
 
-/** What `log_dest` names. */
+/** What `log_dest` names; `none` leaves an empty list. */
 export type LogDestination =
-  | { readonly to: 'none' | 'stdout' | 'stderr' | 'syslog' | 'topic' }
+  | { readonly to: 'stdout' | 'stderr' | 'syslog' | 'topic' }
   | { readonly to: 'file'; readonly path: string }
 
 /** One `address` of a bridge. */

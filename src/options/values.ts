@@ -127,7 +127,7 @@ function parseWords(text: string, row: Option, before: unknown): Parsed<readonly
 function parseLogDestination(text: string, row: Option, before: unknown): Parsed<readonly LogDestination[]> {
   const [to, extra] = words(text)
   if (to === undefined) return missing()
-  const earlier = ((before ?? []) as readonly LogDestination[]).filter((each) => each.to !== 'none')
+  const earlier = (before ?? []) as readonly LogDestination[]
   switch (to) {
     case 'none':
       return value([], ignoredWord(to, extra))
