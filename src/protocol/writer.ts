@@ -41,7 +41,7 @@ export class Writer {
 
   byte(value: number): void {
     const at = this.reserve(1)
-    this.bytes[at] = value
+    this.bytes.writeUInt8(value, at)
   }
 
   uint16(value: number): void {
