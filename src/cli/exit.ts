@@ -32,6 +32,8 @@ export const EXIT_STATUS = {
   qos_not_supported: 24,
   oversize_packet: 25,
   timeout: 27,
+  /** tsmq-sub: ended by a signal or -W before the broker had accepted the connection. */
+  before_connected: 255,
 } as const
 
 /** Ends the process with `status` (0..255) as soon as what was written to stdout has been handed over. */

@@ -1,0 +1,133 @@
+// From the values of the flags that tsmq-pub and tsmq-sub share to the options of a client: version, client id, session, will.
+// The rules between those flags are here (spec: pub.md sections 2, 5 and 6).
+
+import { randomInt } from 'node:crypto'
+import type { ClientOptions } from '../client/client.js'
+import { UsageError } from '../options/command-line.js'
+import type { connectionOptions } from '../options/connection-options.js'
+import type { ValuesOf } from '../options/option.js'
+import { isWellFormed } from '../options/text.js'
+import type { ProtocolVersion } from '../protocol/packet-types.js'
+import type { Will } from '../protocol/packets/connect.js'
+import type { Qos } from '../protocol/packets/publish.js'
+import { NO_PROPERTIES, type Properties } from '../protocol/properties.js'
+import { hasAcceptableDepth, isTopicName, parseFilter } from '../protocol/topics.js'
+import { type PacketProperties, packetProperties } from './packet-properties.js'
+
+/** The flags that both commands share. */
+export type ConnectionValues = ValuesOf<typeof connectionOptions>
+
+export interface ClientSetup {
+  readonly options: ClientOptions
+  readonly properties: PacketProperties
+  readonly quiet: boolean
+  readonly debug: boolean
+}
+
+const DEFAULT_PORT = 1883
+const NEVER = 0xffff_ffff
+/** Longest client id that every MQTT 3.1 broker takes. */
+const SHORT_ID = 23
+const ALPHANUMERIC = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+/** Throws UsageError unless `topic` may be published to. */
+export function checkTopic(flag: string, topic: string): void {
+  if (!isWellFormed(topic)) throw new UsageError(`${flag}: the topic has characters that MQTT does not allow`)
+  if (!isTopicName(topic)) throw new UsageError(`${flag}: '${topic}' has a wildcard and cannot be published to`)
+  if (!hasAcceptableDepth(topic)) throw new UsageError(`${flag}: the topic has too many levels`)
+}
+
+/** Throws UsageError unless `filter` may be subscribed to. */
+export function checkFilter(flag: string, filter: string): void {
+  if (!isWellFormed(filter)) throw new UsageError(`${flag}: the filter has characters that MQTT does not allow`)
+  if (parseFilter(filter) === undefined) throw new UsageError(`${flag}: '${filter}' is not a topic filter`)
+  if (!hasAcceptableDepth(filter)) throw new UsageError(`${flag}: the filter has too many levels`)
+}
+
+/** `-x` and `-D` ask for 5.0; a `-V` behind them has the last word, and then they cannot be sent. */
+function chooseVersion(values: ConnectionValues, given: readonly string[]): ProtocolVersion {
+  const needs5 = Math.max(given.lastIndexOf('session_expiry'), given.lastIndexOf('property'))
+  const asked = values.protocol_version ?? 4
+  if (needs5 < 0) return asked
+  if (asked < 5 && given.lastIndexOf('protocol_version') > needs5)
+    throw new UsageError(`${given[needs5] === 'property' ? '-D' : '-x'} needs MQTT 5.0`)
+  return 5
+}
+
+function chooseClientId(values: ConnectionValues, version: ProtocolVersion): string {
+  if (values.id !== undefined) {
+    if (!isWellFormed(values.id)) throw new UsageError('-i: the client id has characters that MQTT does not allow')
+    return values.id
+  }
+  if (values.id_prefix !== undefined) return `${values.id_prefix}${process.pid}`
+  if (version > 3) return ''
+  let id = 'tsmq-'
+  while (id.length < SHORT_ID) id += ALPHANUMERIC[randomInt(ALPHANUMERIC.length)]
+  return id
+}
+
+/** The Session Expiry Interval to send, if any: `-c` keeps the session for ever unless `-x` says how long. */
+function chooseSession(values: ConnectionValues, version: ProtocolVersion): Properties {
+  const { disable_clean_session: keep, session_expiry: seconds, id } = values
+  if (version < 5) {
+    if (keep && id === undefined) throw new UsageError('-c needs a client id: -i ID')
+    return {}
+  }
+  const expiry = seconds ?? (keep ? NEVER : 0)
+  if ((keep || expiry === NEVER) && id === undefined && !(keep && expiry === 0))
+    throw new UsageError(`${keep ? '-c' : '-x'} needs a client id, to find the session again: -i ID`)
+  return expiry === 0 ? {} : { sessionExpiryInterval: expiry }
+}
+
+function makeWill(values: ConnectionValues, properties: PacketProperties): Will | undefined {
+  if (values.will_topic === undefined) return undefined
+  checkTopic('--will-topic', values.will_topic)
+  return {
+    topic: values.will_topic,
+    payload: Buffer.from(values.will_payload ?? ''),
+    qos: values.will_qos as Qos,
+    retain: values.will_retain,
+    properties: properties.will,
+  }
+}
+
+/**
+ * @param given names of the flags in the order typed.
+ * @param reconnect ms between attempts, undefined for none.
+ * @throws UsageError
+ */
+export function setUpClient(
+  values: ConnectionValues,
+  given: readonly string[],
+  reconnect: number | undefined,
+): ClientSetup {
+  const version = chooseVersion(values, given)
+  const properties = packetProperties(values.property)
+  const session = chooseSession(values, version)
+  if (session.sessionExpiryInterval !== undefined && properties.connect.sessionExpiryInterval !== undefined)
+    throw new UsageError('-D: session-expiry-interval of connect is given by -c or -x as well')
+  if (version < 5 && values.password !== undefined && values.username === undefined)
+    throw new UsageError('-P needs a user name: -u NAME')
+  for (const flag of ['username', 'password'] as const)
+    if (!isWellFormed(values[flag] ?? ''))
+      throw new UsageError(`${flag === 'username' ? '-u' : '-P'} has characters that MQTT does not allow`)
+  const connect = { ...session, ...properties.connect }
+  return {
+    options: {
+      target: { host: values.host, port: values.port ?? DEFAULT_PORT },
+      version,
+      clientId: chooseClientId(values, version),
+      cleanStart: !values.disable_clean_session,
+      keepAlive: values.keepalive,
+      username: values.username,
+      password: values.password === undefined ? undefined : Buffer.from(values.password),
+      will: makeWill(values, properties),
+      properties: Object.keys(connect).length === 0 ? NO_PROPERTIES : connect,
+      maxInflight: values.max_inflight,
+      reconnect: reconnect === undefined ? undefined : { base: reconnect, cap: reconnect },
+    },
+    properties,
+    quiet: values.quiet,
+    debug: values.debug,
+  }
+}

@@ -1,0 +1,80 @@
+// What a person at a terminal sees besides the data: messages on stderr, in colour where that is wanted, and a spinner while
+// something takes long. Off a terminal it is plain text. chalk and ora are loaded only when they are used.
+
+import type { Ora } from 'ora'
+import { escapeControls, Output, type OutputStream } from './output.js'
+
+/** The streams and the environment of the process. */
+export interface Streams {
+  readonly stdin: NodeJS.ReadStream
+  readonly stdout: OutputStream & { readonly isTTY?: boolean }
+  readonly stderr: NodeJS.WriteStream
+  readonly env: NodeJS.ProcessEnv
+}
+
+/** ms that pass before a spinner shows. */
+const SPINNER_AFTER = 300
+
+const plain = (text: string) => text
+
+export class Terminal {
+  readonly output: Output
+  private readonly stderr: NodeJS.WriteStream
+  private readonly red: (text: string) => string
+  private readonly yellow: (text: string) => string
+  private readonly spins: boolean
+  private spinnerTimer: NodeJS.Timeout | undefined = undefined
+  private spinner: Ora | undefined = undefined
+
+  constructor(streams: Streams, spins: boolean, red: (text: string) => string, yellow: (text: string) => string) {
+    this.output = new Output(streams.stdout, streams.stdout.isTTY === true)
+    this.stderr = streams.stderr
+    this.spins = spins
+    this.red = red
+    this.yellow = yellow
+  }
+
+  error(text: string): void {
+    this.write(this.red('Error:'), text)
+  }
+
+  warning(text: string): void {
+    this.write(this.yellow('Warning:'), text)
+  }
+
+  private write(label: string, text: string): void {
+    this.settle()
+    // The broker may have had a say in it.
+    this.stderr.write(`${label} ${this.stderr.isTTY ? escapeControls(Buffer.from(text)) : text}\n`)
+  }
+
+  /** Shows a spinner with `text` if what begins now takes long. */
+  waitFor(text: string): void {
+    if (!this.spins) return
+    this.settle()
+    const timer = setTimeout(async () => {
+      const { default: ora } = await import('ora')
+      if (this.spinnerTimer === timer) this.spinner = ora({ text, stream: this.stderr, discardStdin: false }).start()
+    }, SPINNER_AFTER)
+    timer.unref()
+    this.spinnerTimer = timer
+  }
+
+  /** Takes the spinner away. */
+  settle(): void {
+    clearTimeout(this.spinnerTimer)
+    this.spinnerTimer = undefined
+    this.spinner?.stop()
+    this.spinner = undefined
+  }
+}
+
+/** @param quiet no spinner. */
+export async function openTerminal(streams: Streams, quiet: boolean): Promise<Terminal> {
+  const isTerminal = streams.stderr.isTTY === true
+  const isDumb = streams.env.TERM === 'dumb'
+  const colourful = isTerminal && !isDumb && (streams.env.NO_COLOR ?? '') === ''
+  if (!colourful) return new Terminal(streams, isTerminal && !isDumb && !quiet, plain, plain)
+  const { default: chalk } = await import('chalk')
+  return new Terminal(streams, !quiet, chalk.red, chalk.yellow)
+}

@@ -1,0 +1,276 @@
+// One connection of a client, from dialling to the end: CONNECT and CONNACK, keep alive, DISCONNECT from either side, and the
+// checks on what a broker may send when (mqtt-rules E.10). What packets mean for the session is its owner's business.
+
+import { Connection, type ConnectionOwner, type SharedMemory } from '../net/connection.js'
+import { causeOf, type DialError, type DialTarget, dial } from '../net/dial.js'
+import type { SharedReadBuffer } from '../net/plain-socket.js'
+import { decodePacket, encodePacket, type Packet } from '../protocol/codec.js'
+import { PacketType } from '../protocol/packet-types.js'
+import type { Ack } from '../protocol/packets/acks.js'
+import type { Connack } from '../protocol/packets/connack.js'
+import type { Connect } from '../protocol/packets/connect.js'
+import type { Disconnect } from '../protocol/packets/disconnect.js'
+import type { Publish } from '../protocol/packets/publish.js'
+import type { Suback } from '../protocol/packets/subscribe.js'
+import type { Unsuback } from '../protocol/packets/unsubscribe.js'
+import { NO_PROPERTIES, type Properties } from '../protocol/properties.js'
+import { ProtocolError } from '../protocol/protocol-error.js'
+import { ReasonCode } from '../protocol/reason-codes.js'
+import type { TopicTable } from '../protocol/topic-table.js'
+import { ClientError, reasonWords } from './client-error.js'
+import type { Cancel, Clock } from './clock.js'
+import { KeepAlive } from './keep-alive.js'
+
+/** Sees every packet of a connection, for a trace. */
+export interface PacketWatcher {
+  onSent(packet: Packet): void
+  onReceived(packet: Packet): void
+}
+
+/** What the connections of one process share. */
+export interface ClientMemory extends SharedMemory {
+  readonly reads: SharedReadBuffer
+}
+
+export interface LinkEnvironment {
+  readonly clock: Clock
+  readonly memory: ClientMemory
+  readonly topics: TopicTable
+  readonly watcher: PacketWatcher | undefined
+}
+
+export type SessionPacket = Publish | Ack | Suback | Unsuback
+
+export interface LinkOwner {
+  /** The broker has accepted the connection. */
+  onOpen(connack: Connack): void
+  onPacket(packet: SessionPacket): void
+  /** What was waiting to be sent has gone. */
+  onDrain(): void
+  /** The connection is over, or never came about; without an error if `disconnect` asked for it. Called once. */
+  onEnd(error: ClientError | undefined): void
+}
+
+/** ms that the broker has to close its side before the connection is dropped. */
+const GRACE = 500
+/** Bytes that may wait for the socket before publishing pauses. */
+const MAX_PENDING_BYTES = 1_048_576
+
+export class Link implements ConnectionOwner {
+  connection: Connection | undefined = undefined
+  private readonly target: DialTarget
+  private readonly connect: Connect
+  private readonly owner: LinkOwner
+  private readonly environment: LinkEnvironment
+  private state: 'dialling' | 'connecting' | 'open' | 'closing' | 'over' = 'dialling'
+  private keepAlive: KeepAlive | undefined = undefined
+  private cancelDial: Cancel = () => {}
+  private cancelTimer: Cancel = () => {}
+  private isReading = true
+  /** What `onEnd` is told once the connection has closed. */
+  private outcome: ClientError | undefined = undefined
+
+  constructor(target: DialTarget, connect: Connect, owner: LinkOwner, environment: LinkEnvironment) {
+    this.target = target
+    this.connect = connect
+    this.owner = owner
+    this.environment = environment
+  }
+
+  start(): void {
+    this.cancelDial = dial(
+      this.target,
+      this.environment.memory.reads,
+      (bytes, length) => this.connection?.onData(bytes, length),
+      (socket) => {
+        const connection = new Connection(socket, this, 'server', this.environment.memory)
+        const { maximumPacketSize } = this.connect.properties
+        connection.framer.version = this.connect.protocolVersion
+        if (maximumPacketSize !== undefined) connection.framer.maximumPacketSize = maximumPacketSize
+        connection.maxPendingBytes = MAX_PENDING_BYTES
+        this.connection = connection
+        this.state = 'connecting'
+        this.send(this.connect) // [MQTT-3.1.0-1]
+        this.startKeepAlive(this.connect.keepAlive)
+        this.keepAlive?.expectAnswer()
+      },
+      (error: DialError) => this.finish(new ClientError('connect', error.message, 0, { cause: error })),
+    )
+  }
+
+  send(packet: Packet): void {
+    this.connection?.write(encodePacket(packet, this.connect.protocolVersion))
+    this.environment.watcher?.onSent(packet)
+  }
+
+  /** Stops reading: what arrives stays with the system until `resume`. */
+  pause(): void {
+    this.isReading = false
+    this.connection?.pause()
+  }
+
+  resume(): void {
+    this.isReading = true
+    this.connection?.resume()
+  }
+
+  /** Says goodbye and closes. Before the broker has accepted, only closes. */
+  disconnect(reasonCode: ReasonCode, properties: Readonly<Properties>): void {
+    if (this.state === 'open') {
+      this.isReading = true
+      this.close(undefined, { type: PacketType.DISCONNECT, reasonCode, properties })
+    } else if (this.state !== 'closing') this.abort()
+  }
+
+  /** Closes without a word, so that the broker publishes the will. */
+  abort(): void {
+    if (this.state === 'over') return
+    this.cancelDial()
+    this.connection?.destroy()
+    this.finish(undefined)
+  }
+
+  /** Sends what is pending and `last`, closes this side, and waits a short while for the broker to close its own. */
+  private close(outcome: ClientError | undefined, last: Disconnect | undefined): void {
+    this.state = 'closing'
+    this.outcome = outcome
+    this.cancelTimer()
+    if (last !== undefined) this.send(last)
+    this.connection?.end() // [MQTT-3.14.4-1] [MQTT-3.14.4-2]
+    this.awaitClose()
+  }
+
+  private awaitClose(): void {
+    const before = this.connection?.pendingBytes ?? 0
+    this.cancelTimer = this.environment.clock.after(GRACE, () => {
+      const pending = this.connection?.pendingBytes ?? 0
+      // A slow broker may still be taking what was sent.
+      if (pending > 0 && pending < before) this.awaitClose()
+      else this.connection?.destroy()
+    })
+  }
+
+  private finish(error: ClientError | undefined): void {
+    if (this.state === 'over') return
+    this.state = 'over'
+    this.cancelTimer()
+    this.owner.onEnd(error)
+  }
+
+  private startKeepAlive(seconds: number): void {
+    this.cancelTimer()
+    this.keepAlive = seconds > 0 ? new KeepAlive(seconds) : undefined
+    this.nextTick()
+  }
+
+  private nextTick(): void {
+    const { keepAlive } = this
+    if (keepAlive !== undefined)
+      this.cancelTimer = this.environment.clock.after(keepAlive.tickMs, () => this.onTick(keepAlive))
+  }
+
+  private onTick(keepAlive: KeepAlive): void {
+    const { connection } = this
+    if (connection === undefined) return
+    const action = keepAlive.tick(connection.bytesSent, connection.bytesReceived, this.isReading)
+    if (action === 'dead') {
+      connection.destroy()
+      this.finish(new ClientError('keep alive', 'the broker does not answer'))
+      return
+    }
+    if (action === 'ping' && this.state === 'open') {
+      this.send({ type: PacketType.PINGREQ })
+      keepAlive.expectAnswer()
+    }
+    this.nextTick()
+  }
+
+  onPacket(header: number, bytes: Buffer, start: number, end: number): void {
+    const { topics, watcher } = this.environment
+    const packet = decodePacket(header, bytes, start, end, this.connect.protocolVersion, 'server', topics)
+    watcher?.onReceived(packet)
+    if (this.state === 'connecting') this.onFirstPacket(packet)
+    else if (this.state === 'open') this.onLaterPacket(packet)
+  }
+
+  private onFirstPacket(packet: Packet): void {
+    const method = this.connect.properties.authenticationMethod
+    if (packet.type === PacketType.AUTH && method !== undefined) {
+      this.close(new ClientError('not supported', 'the broker asks for enhanced authentication'), undefined)
+      return
+    }
+    if (packet.type !== PacketType.CONNACK)
+      throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'another packet before CONNACK') // [MQTT-3.2.0-1] [MQTT-3.14.0-1]
+    const { reasonCode, sessionPresent, properties } = packet
+    if (reasonCode !== 0) {
+      const words = reasonWords(reasonCode, properties.reasonString)
+      this.close(new ClientError('refused', words, reasonCode), undefined)
+      return
+    }
+    if (sessionPresent && this.connect.cleanStart)
+      throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'session present though a clean start was asked for') // [MQTT-3.2.2-2]
+    if (properties.authenticationMethod !== method)
+      throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'another authentication method than asked for') // [MQTT-4.12.0-5] [MQTT-4.12.0-6]
+    this.state = 'open'
+    this.startKeepAlive(properties.serverKeepAlive ?? this.connect.keepAlive) // [MQTT-3.1.2-21] [MQTT-3.2.2-21]
+    this.owner.onOpen(packet)
+  }
+
+  private onLaterPacket(packet: Packet): void {
+    switch (packet.type) {
+      case PacketType.PUBLISH:
+        this.owner.onPacket(packet)
+        return
+      case PacketType.PUBACK:
+      case PacketType.PUBREC:
+      case PacketType.PUBREL:
+      case PacketType.PUBCOMP:
+      case PacketType.SUBACK:
+      case PacketType.UNSUBACK:
+        this.checkProblemInformation(packet.properties)
+        this.owner.onPacket(packet)
+        return
+      case PacketType.PINGRESP:
+        return
+      case PacketType.DISCONNECT: {
+        const words = reasonWords(packet.reasonCode, packet.properties.reasonString)
+        this.close(new ClientError('disconnected', words, packet.reasonCode), undefined)
+        return
+      }
+      default: // CONNACK [MQTT-3.2.0-2], AUTH [MQTT-4.12.0-6]; the framer refuses what only clients send.
+        throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, `packet type ${packet.type} from the broker`)
+    }
+  }
+
+  /** [MQTT-3.1.2-29] */
+  private checkProblemInformation(properties: Readonly<Properties>): void {
+    if (this.connect.properties.requestProblemInformation !== 0 || properties === NO_PROPERTIES) return
+    if (properties.reasonString !== undefined || properties.userProperties !== undefined)
+      throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'problem information that was not asked for')
+  }
+
+  onError(error: unknown): void {
+    if (!(error instanceof ProtocolError)) {
+      this.connection?.destroy()
+      throw error
+    }
+    const { reasonCode, message } = error
+    const goodbye: Disconnect = { type: PacketType.DISCONNECT, reasonCode, properties: NO_PROPERTIES }
+    const outcome = new ClientError('protocol', `the broker broke the protocol: ${message}`, reasonCode, {
+      cause: error,
+    })
+    this.close(outcome, this.connect.protocolVersion === 5 ? goodbye : undefined)
+  }
+
+  onDrain(): void {
+    if (this.state === 'open') this.owner.onDrain()
+  }
+
+  onClose(error: Error | undefined): void {
+    if (this.state === 'closing') this.finish(this.outcome)
+    else {
+      const cause = error === undefined ? 'the broker closed it' : causeOf(error)
+      this.finish(new ClientError('lost', `connection lost: ${cause}`, 0, { cause: error }))
+    }
+  }
+}
