@@ -19,7 +19,7 @@ import { SysTopics } from './admin/sys-topics.js'
 import { ClientHandler, type HandlerHost } from './clients/client-handler.js'
 import { Sessions } from './clients/sessions.js'
 import { ConnectionLimits } from './connection-limits.js'
-import type { BrokerContext } from './context.js'
+import { type BrokerContext, deliverySettings } from './context.js'
 import { Router } from './routing/router.js'
 import { type PendingWill, Wills } from './routing/wills.js'
 
@@ -71,7 +71,20 @@ export class Broker implements HandlerHost {
     const access = new AccessControl(config, this.bcrypt)
     const statistics = new Statistics()
     const topics = new TopicTable()
-    this.context = { config, access, log, version, clock, router, sessions, frames, topics, memory, statistics }
+    this.context = {
+      config,
+      delivery: deliverySettings(config),
+      access,
+      log,
+      version,
+      clock,
+      router,
+      sessions,
+      frames,
+      topics,
+      memory,
+      statistics,
+    }
     this.sys = new SysTopics(this.context, clock())
     for (const warning of access.warnings) log.warning(warning)
   }

@@ -1,4 +1,4 @@
-// What the parts of a running broker share. Made once by `broker.ts`; a reload replaces `config` and `access`.
+// What the parts of a running broker share. Made once by `broker.ts`; a reload replaces `config`, `delivery` and `access`.
 
 import type { SharedMemory } from '../net/connection.js'
 import type { Config } from '../options/config.js'
@@ -10,8 +10,25 @@ import type { Statistics } from './admin/statistics.js'
 import type { Sessions } from './clients/sessions.js'
 import type { Router } from './routing/router.js'
 
+/** Settings asked for each delivery: a plain object, because `Config` is too large for quick access. */
+export interface DeliverySettings {
+  readonly allowDuplicates: boolean
+  readonly upgradeQos: boolean
+  readonly queueQos0: boolean
+}
+
+/** The settings of a configuration that each delivery asks for. */
+export function deliverySettings(config: Config): DeliverySettings {
+  return {
+    allowDuplicates: config.allow_duplicate_messages,
+    upgradeQos: config.upgrade_outgoing_qos,
+    queueQos0: config.queue_qos0_messages,
+  }
+}
+
 export interface BrokerContext {
   config: Config
+  delivery: DeliverySettings
   access: AccessControl
   readonly log: Log
   /** Of tsmq. */

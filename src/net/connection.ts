@@ -36,7 +36,9 @@ export class Connection {
   private block: WriteBlock | undefined = undefined
   private used = 0
   private isDirty = false
+  /** Writes that the socket has not finished, and their bytes. */
   private writing = 0
+  private writingBytes = 0
   private wasBehind = false
   private isOver = false
 
@@ -59,12 +61,12 @@ export class Connection {
 
   /** Bytes handed to this connection that have not left the process. */
   get pendingBytes(): number {
-    return this.socket.writableLength + this.used
+    return this.writingBytes + this.used
   }
 
   /** Whether more may be sent now; `onDrain` tells when it may again. */
   get isWritable(): boolean {
-    if (this.socket.writableLength + this.used < this.maxPendingBytes) return true
+    if (this.writingBytes + this.used < this.maxPendingBytes) return true
     this.wasBehind = true
     return false
   }
@@ -146,9 +148,8 @@ export class Connection {
       this.writeLargeFrame(frame, header, packetId)
       return
     }
-    const bytes = this.reserve(head).bytes
-    const at = this.used
-    this.copy(frame.bytes, frame.start, frame.end)
+    const at = this.copy(frame.bytes, frame.start, frame.end)
+    const bytes = (this.block as WriteBlock).bytes
     bytes[at] = header
     if (packetId > 0) {
       const idAt = at + frame.idAt - frame.start
@@ -179,26 +180,27 @@ export class Connection {
     this.socket.uncork()
   }
 
-  private copy(source: Buffer, from: number, to: number): void {
+  /** Copies source[from..to) into the block and returns where in it. */
+  private copy(source: Buffer, from: number, to: number): number {
     const size = to - from
-    const bytes = this.reserve(size).bytes
-    let at = this.used
-    if (size < 64) for (let i = from; i < to; i++) bytes[at++] = source[i] as number
-    else at += source.copy(bytes, at, from, to)
-    this.used = at
+    const { bytes } = this.reserve(size)
+    const start = this.used
+    if (size < 64) for (let i = 0; i < size; i++) bytes[start + i] = source[from + i] as number
+    else source.copy(bytes, start, from, to)
+    this.used = start + size
+    return start
   }
 
   private reference(bytes: Buffer, block: SharedBlock | undefined): void {
     if (this.used > 0) this.writeBlock()
+    const size = bytes.length
     this.writing++
-    if (block === undefined) this.socket.write(bytes, () => this.onWritten())
-    else {
-      block.retain()
-      this.socket.write(bytes, () => {
-        block.release()
-        this.onWritten()
-      })
-    }
+    this.writingBytes += size
+    block?.retain()
+    this.socket.write(bytes, () => {
+      block?.release()
+      this.onWritten(size)
+    })
   }
 
   private writeBlock(): void {
@@ -207,7 +209,9 @@ export class Connection {
     this.block = undefined
     this.used = 0
     this.writing++
+    this.writingBytes += used
     block.writer = this
+    block.size = used
     this.socket.write(used === WRITE_BLOCK ? block.bytes : block.bytes.subarray(0, used), block.done)
   }
 
@@ -217,8 +221,9 @@ export class Connection {
     if (this.used > 0 && this.writing === 0) this.writeBlock()
   }
 
-  onWritten(): void {
+  onWritten(size: number): void {
     this.writing--
+    this.writingBytes -= size
     if (this.writing === 0 && this.used > 0) this.writeBlock()
     if (this.wasBehind && this.pendingBytes <= this.maxPendingBytes / 2) {
       this.wasBehind = false

@@ -12,14 +12,15 @@ const KEPT_BLOCKS = 1024
 /** What gathers packets and is flushed: a connection. */
 export interface Flushable {
   flush(): void
-  /** A block it wrote has left. */
-  onWritten(): void
+  /** `size` bytes it wrote have left. */
+  onWritten(size: number): void
 }
 
 /** A block and, while it is being written, who writes it. `done` is made once, so that a write allocates no callback. */
 export class WriteBlock {
   readonly bytes = Buffer.allocUnsafeSlow(WRITE_BLOCK)
   writer: Flushable | undefined = undefined
+  size = 0
   readonly done: () => void
 
   constructor(queue: WriteQueue) {
@@ -27,7 +28,7 @@ export class WriteBlock {
       const writer = this.writer
       this.writer = undefined
       queue.give(this)
-      writer?.onWritten()
+      writer?.onWritten(this.size)
     }
   }
 }

@@ -15,6 +15,11 @@ export interface Publisher {
   mayWrite(topic: string): boolean
 }
 
+/** Small payloads that outlive their packet for a moment are copied one behind the other, as Node does with small buffers. */
+const SLAB = 8192
+let slab = Buffer.allocUnsafeSlow(SLAB)
+let slabUsed = 0
+
 export class Message implements PublishContent {
   readonly topic: string
   readonly qos: Qos
@@ -74,13 +79,24 @@ export class Message implements PublishContent {
 
   /** Copies what it refers to, so that it outlives the packet it came in. Receivers share the copy. */
   detach(): void {
-    if (!this.isDetached) this.copyPayload(Buffer.allocUnsafe(this.size))
+    if (this.isDetached) return
+    const { size } = this
+    if (size > SLAB / 8) {
+      this.copyPayload(Buffer.allocUnsafeSlow(size), 0)
+      return
+    }
+    if (slabUsed + size > SLAB) {
+      slab = Buffer.allocUnsafeSlow(SLAB)
+      slabUsed = 0
+    }
+    this.copyPayload(slab, slabUsed)
+    slabUsed += size
   }
 
   /** Like `detach`, for long: in memory of exactly its size, so that a small payload does not hold on to a larger buffer. */
   keep(): void {
     if (!this.isDetached || this.bytes.buffer.byteLength > this.size)
-      this.copyPayload(Buffer.allocUnsafeSlow(this.size))
+      this.copyPayload(Buffer.allocUnsafeSlow(this.size), 0)
   }
 
   /** Moves out of a buffer that is about to be reused, into a block that receivers may refer to. The caller releases it. */
@@ -96,12 +112,14 @@ export class Message implements PublishContent {
     return block
   }
 
-  private copyPayload(copy: Buffer): void {
+  private copyPayload(memory: Buffer, at: number): void {
+    const { bytes, payloadStart: start, size } = this
     this.isDetached = true
-    this.bytes.copy(copy, 0, this.payloadStart, this.payloadEnd)
-    this.bytes = copy
-    this.payloadEnd -= this.payloadStart
-    this.payloadStart = 0
+    if (size < 64) for (let i = 0; i < size; i++) memory[at + i] = bytes[start + i] as number
+    else bytes.copy(memory, at, start, this.payloadEnd)
+    this.bytes = memory
+    this.payloadStart = at
+    this.payloadEnd = at + size
     this.frameStart = -1
     this.block = undefined
     const { correlationData } = this.properties

@@ -5,6 +5,7 @@
 import type { Qos } from '../protocol/packets/publish.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
+import { InFlight } from './in-flight.js'
 import type { Message } from './message.js'
 import { MAX_PACKET_ID, PacketIds } from './packet-ids.js'
 
@@ -19,6 +20,8 @@ export interface Delivery {
   readonly share: string | undefined
   /** 0 until it is first sent. */
   packetId: number
+  /** Its place in the sequence of first sendings. */
+  order: number
   /** PUBREC has come, PUBREL has gone: the PUBLISH is not sent again [MQTT-4.3.3-6]. */
   released: boolean
   /** Sent on the present connection, so that it counts against the send quota. */
@@ -49,8 +52,8 @@ export type Outcome = 'sent' | 'queued' | 'dropped'
 export class Outbound {
   private readonly limits: OutboundLimits
   private readonly ids = new PacketIds()
-  /** By packet identifier, in the order of first sending. */
-  private readonly inFlight = new Map<number, Delivery>()
+  private readonly inFlight = new InFlight()
+  private sentCount = 0
   private queue: Delivery[] = []
   private queueHead = 0
   /** Payload bytes that wait. */
@@ -98,7 +101,7 @@ export class Outbound {
     this.sink = sink
     this.receiveMaximum = receiveMaximum
     this.quota = receiveMaximum
-    this.resends = [...this.inFlight.values()]
+    this.resends = this.inFlight.inOrder()
     for (const delivery of this.resends) delivery.isOpen = false
     this.pump(now)
   }
@@ -120,7 +123,7 @@ export class Outbound {
     const size = delivery.message.size
     if (maxQueuedMessages > 0 && this.queuedCount >= maxQueuedMessages) return 'dropped'
     if (maxQueuedBytes > 0 && this.queuedBytes + size > maxQueuedBytes) return 'dropped'
-    delivery.message.detach()
+    delivery.message.keep()
     this.queue.push(delivery)
     this.queuedBytes += size
     return 'queued'
@@ -145,7 +148,8 @@ export class Outbound {
     delivery.isOpen = true
     this.quota--
     this.inflightBytes += delivery.message.size
-    this.inFlight.set(delivery.packetId, delivery)
+    delivery.order = this.sentCount++
+    this.inFlight.add(delivery)
     return 'sent'
   }
 
@@ -194,7 +198,7 @@ export class Outbound {
   }
 
   private finish(delivery: Delivery): void {
-    this.inFlight.delete(delivery.packetId)
+    this.inFlight.remove(delivery)
     this.inflightBytes -= delivery.message.size
     if (delivery.isOpen && this.quota < this.receiveMaximum) this.quota++
   }
@@ -263,7 +267,7 @@ export class Outbound {
 
   /** Everything unfinished: in flight in order of sending, then waiting. */
   *deliveries(): IterableIterator<Delivery> {
-    yield* this.inFlight.values()
+    yield* this.inFlight.inOrder()
     for (let i = this.queueHead; i < this.queue.length; i++) yield this.queue[i] as Delivery
   }
 }
@@ -276,5 +280,5 @@ export function delivery(
   subscriptionIdentifier = 0,
   share: string | undefined = undefined,
 ): Delivery {
-  return { message, qos, retain, subscriptionIdentifier, share, packetId: 0, released: false, isOpen: false }
+  return { message, qos, retain, subscriptionIdentifier, share, packetId: 0, order: 0, released: false, isOpen: false }
 }

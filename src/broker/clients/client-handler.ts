@@ -6,7 +6,7 @@ import type { Peer } from '../../net/listener.js'
 import type { ListenerConfig } from '../../options/config.js'
 import { decodePacket, encodeWithin } from '../../protocol/codec.js'
 import { PacketType, type ProtocolVersion, packetTypeRow } from '../../protocol/packet-types.js'
-import type { Ack } from '../../protocol/packets/acks.js'
+import type { AckType } from '../../protocol/packets/acks.js'
 import { type Connect, decodeConnect, refusalVersion } from '../../protocol/packets/connect.js'
 import type { Disconnect } from '../../protocol/packets/disconnect.js'
 import { decodePublish } from '../../protocol/packets/publish.js'
@@ -28,6 +28,9 @@ import { handleSubscribe, handleUnsubscribe } from './subscribe.js'
 
 /** Most bytes of a CONNECT packet, whatever `max_packet_size` allows later. */
 const MAX_CONNECT = 100_000
+/** First bytes of the acknowledgements; without reason code and properties they are two bytes more than that. */
+const FIRST_ACK = PacketType.PUBACK << 4
+const END_OF_ACKS = PacketType.SUBSCRIBE << 4
 /** How long a connection that this side has ended may stay open for the peer to read the last packet, in ms. */
 const GRACE = 2000
 
@@ -99,13 +102,17 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
       handlePublish(context, client, packet, start, block)
       return
     }
+    if (end - start === 2 && header >= FIRST_ACK && header < END_OF_ACKS) {
+      this.onAck(client, (header >> 4) as AckType, bytes.readUInt16BE(start), ReasonCode.SUCCESS)
+      return
+    }
     const packet = decodePacket(header, bytes, start, end, client.version, 'client', context.topics)
     switch (packet.type) {
       case PacketType.PUBACK:
       case PacketType.PUBREC:
       case PacketType.PUBREL:
       case PacketType.PUBCOMP:
-        this.onAck(client, packet)
+        this.onAck(client, packet.type, packet.packetId, packet.reasonCode)
         return
       case PacketType.SUBSCRIBE:
         handleSubscribe(context, client, packet)
@@ -130,14 +137,21 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     }
   }
 
-  private onAck({ session }: ConnectedClient, packet: Ack): void {
+  private onAck(
+    { session: { outbound } }: ConnectedClient,
+    type: AckType,
+    packetId: number,
+    reasonCode: ReasonCode,
+  ): void {
     const { log, clock } = this.context
-    const { type, packetId, reasonCode } = packet
     if (log.isDebug)
       log.debug(`Received ${packetTypeRow(type)?.name} from ${this.name} (Mid: ${packetId}, RC:${reasonCode})`)
-    if (type === PacketType.PUBACK) session.outbound.onPuback(packetId, clock())
-    else if (type === PacketType.PUBREC) session.outbound.onPubrec(packetId, reasonCode, clock())
-    else if (type === PacketType.PUBCOMP) session.outbound.onPubcomp(packetId, clock())
+    if (packetId === 0) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'packet identifier 0')
+    // Only what waits can expire.
+    const now = outbound.queuedCount === 0 ? 0 : clock()
+    if (type === PacketType.PUBACK) outbound.onPuback(packetId, now)
+    else if (type === PacketType.PUBREC) outbound.onPubrec(packetId, reasonCode, now)
+    else if (type === PacketType.PUBCOMP) outbound.onPubcomp(packetId, now)
     else handlePubrel(this.connected, packetId)
   }
 

@@ -75,9 +75,9 @@ export class Session implements Receiver {
   deliver(message: Message, subscription: Subscription): boolean {
     if (subscription.noLocal && message.publisher?.clientId === this.clientId) return false // [MQTT-3.8.3-3]
     if (!this.rights.mayRead(message.topic)) return false
-    const { allow_duplicate_messages: duplicates, upgrade_outgoing_qos: upgrade } = this.context.config
+    const { allowDuplicates, upgradeQos } = this.context.delivery
     if (
-      !duplicates &&
+      !allowDuplicates &&
       subscription.group === undefined &&
       this.client !== undefined &&
       this.client.sender.version < 5
@@ -85,22 +85,22 @@ export class Session implements Receiver {
       if (this.last === message) return true
       this.last = message
     }
-    const qos = upgrade || subscription.qos < message.qos ? subscription.qos : message.qos // [MQTT-3.8.4-8]
+    const qos = upgradeQos || subscription.qos < message.qos ? subscription.qos : message.qos // [MQTT-3.8.4-8]
     // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
     return this.send(message, qos, subscription.retainAsPublished && message.retain, subscription)
   }
 
   deliverRetained(message: Message, subscription: Subscription): void {
     if (!this.rights.mayRead(message.topic)) return
-    const { upgrade_outgoing_qos: upgrade } = this.context.config
-    const qos = upgrade || subscription.qos < message.qos ? subscription.qos : message.qos
+    const { upgradeQos } = this.context.delivery
+    const qos = upgradeQos || subscription.qos < message.qos ? subscription.qos : message.qos
     this.send(message, qos, true, subscription)
   }
 
   private send(message: Message, qos: Qos, retain: boolean, subscription: Subscription): boolean {
     if (qos > 0) return this.enqueue(message, qos, retain, subscription)
     const { client } = this
-    const { queue_qos0_messages: queues } = this.context.config
+    const { queueQos0: queues } = this.context.delivery
     if (client === undefined)
       return queues && this.expiryInterval > 0 ? this.enqueue(message, 0, retain, subscription) : false
     // Queued QoS 0 messages must not be overtaken.

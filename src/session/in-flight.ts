@@ -1,0 +1,51 @@
+// Deliveries that have been sent and are not finished, by packet identifier. Identifiers are given out in ascending order and
+// windows are small, so a table indexed by the identifier's low bits beats a Map; it doubles when two identifiers fall together.
+
+import type { Delivery } from './outbound.js'
+
+const SMALLEST = 16
+
+export class InFlight {
+  private slots: (Delivery | undefined)[] = []
+  private mask = -1
+  private count = 0
+
+  get size(): number {
+    return this.count
+  }
+
+  get(packetId: number): Delivery | undefined {
+    const delivery = this.slots[packetId & this.mask]
+    return delivery !== undefined && delivery.packetId === packetId ? delivery : undefined
+  }
+
+  has(packetId: number): boolean {
+    return this.get(packetId) !== undefined
+  }
+
+  /** Adds a delivery under its packet identifier, which must not be in use. */
+  add(delivery: Delivery): void {
+    while (this.mask < 0 || this.slots[delivery.packetId & this.mask] !== undefined) this.grow()
+    this.slots[delivery.packetId & this.mask] = delivery
+    this.count++
+  }
+
+  remove(delivery: Delivery): void {
+    if (this.get(delivery.packetId) !== delivery) return
+    this.slots[delivery.packetId & this.mask] = undefined
+    this.count--
+  }
+
+  /** All of them, in the order in which they were first sent. */
+  inOrder(): Delivery[] {
+    return this.slots.filter((delivery) => delivery !== undefined).sort((a, b) => a.order - b.order)
+  }
+
+  private grow(): void {
+    const size = Math.max(SMALLEST, this.slots.length * 2)
+    const slots = new Array<Delivery | undefined>(size).fill(undefined)
+    this.mask = size - 1
+    for (const delivery of this.slots) if (delivery !== undefined) slots[delivery.packetId & this.mask] = delivery
+    this.slots = slots
+  }
+}
