@@ -50,6 +50,13 @@ export async function payloadOfStream(input: Readable): Promise<Buffer> {
 
 const NEWLINE = 0x0a
 
+/** Where the line that begins at `start` ends, -1 when it goes on. Most lines are short, and a loop finds their end sooner. */
+function lineEnd(bytes: Buffer, start: number): number {
+  const near = Math.min(bytes.length, start + 64)
+  for (let at = start; at < near; at++) if (bytes[at] === NEWLINE) return at
+  return bytes.indexOf(NEWLINE, near)
+}
+
 export interface LineHandler {
   /** A line is bytes[start..end), without its newline; returns false to hold the next ones back until `resume`. */
   onLine(bytes: Buffer, start: number, end: number): boolean
@@ -110,7 +117,7 @@ export class LineReader {
     const { chunk } = this
     while (!this.isHeld && !this.isOver && this.at < chunk.length) {
       const start = this.at
-      const end = chunk.indexOf(NEWLINE, start)
+      const end = lineEnd(chunk, start)
       if (end < 0) {
         this.keep(chunk.subarray(start))
         break

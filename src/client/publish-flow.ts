@@ -5,21 +5,37 @@ import type { Connection } from '../net/connection.js'
 import { encodePacket, type Packet } from '../protocol/codec.js'
 import { PacketType, type ProtocolVersion } from '../protocol/packet-types.js'
 import { type Ack, ackHeader } from '../protocol/packets/acks.js'
-import { Publish, publishFlags } from '../protocol/packets/publish.js'
+import { Publish, publishFlags, type Qos } from '../protocol/packets/publish.js'
 import { NO_PROPERTIES } from '../protocol/properties.js'
 import { type Frame, PublishFrames } from '../protocol/publish-frames.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
 import type { Message } from '../session/message.js'
-import { type Delivery, delivery, Outbound, type OutboundSink } from '../session/outbound.js'
+import { type Delivery, Outbound, type OutboundSink } from '../session/outbound.js'
 import { ClientError, reasonWords } from './client-error.js'
 import { ServerLimits } from './server-limits.js'
 
 /** Told once how a message fared: written (QoS 0), acknowledged (QoS 1 and 2, with the reason code), or why not. */
 export type PublishDone = (error: ClientError | undefined, reasonCode: number) => void
 
-/** Every delivery in the outbound state of a client is one of these. */
-interface OwnDelivery extends Delivery {
+/** Every delivery in the outbound state of a client is one of these. A class, because there is one for each message. */
+class OwnDelivery implements Delivery {
+  readonly message: Message
+  readonly qos: Qos
+  readonly retain: boolean
+  readonly subscriptionIdentifier = 0
+  readonly share = undefined
+  packetId = 0
+  order = 0
+  released = false
+  isOpen = false
   readonly done: PublishDone | undefined
+
+  constructor(message: Message, done: PublishDone | undefined) {
+    this.message = message
+    this.qos = message.qos
+    this.retain = message.retain
+    this.done = done
+  }
 }
 
 const UNLIMITED = { maxQueuedMessages: 0, maxQueuedBytes: 0, maxInflightBytes: 0 }
@@ -70,11 +86,9 @@ export class PublishFlow implements OutboundSink {
 
   /** Returns false when the caller should wait for `hasDrained`; the message was taken nevertheless. */
   publish(message: Message, done: PublishDone | undefined): boolean {
-    const { qos, retain } = message
-    if (qos === 0 && this.connection === undefined) done?.(new ClientError('lost', 'not connected'), 0)
+    if (message.qos === 0 && this.connection === undefined) done?.(new ClientError('lost', 'not connected'), 0)
     else {
-      const own: OwnDelivery = { ...delivery(message, qos, retain), done }
-      this.outbound.enqueue(own)
+      this.outbound.enqueue(new OwnDelivery(message, done))
     }
     this.isBlocked = this.isBehind(1)
     return !this.isBlocked
@@ -111,9 +125,9 @@ export class PublishFlow implements OutboundSink {
   private startAnew(): void {
     const unfinished = [...this.outbound.deliveries()] as OwnDelivery[]
     this.outbound = new Outbound(UNLIMITED, this.isUsedElsewhere)
-    for (const { message, qos, retain, released, done } of unfinished) {
+    for (const { message, released, done } of unfinished) {
       if (released) done?.(undefined, 0)
-      else this.outbound.enqueue({ ...delivery(message, qos, retain), done } as OwnDelivery)
+      else this.outbound.enqueue(new OwnDelivery(message, done))
     }
   }
 
@@ -159,7 +173,7 @@ export class PublishFlow implements OutboundSink {
     const { done } = own as OwnDelivery
     const { connection } = this
     if (connection === undefined) return false
-    const alias = message.properties.topicAlias ?? 0
+    const alias = message.properties === NO_PROPERTIES ? 0 : (message.properties.topicAlias ?? 0)
     const frame = alias === 0 ? this.plainFrame(message, qos > 0) : this.frameWithAlias(message, alias, qos > 0)
     const refusal = this.limits.refusePublish(qos, retain, alias) ?? this.limits.refuseSize(frame.size)
     if (refusal === undefined) {
