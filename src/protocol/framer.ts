@@ -52,7 +52,7 @@ function headerError(header: number, sender: Sender, version: ProtocolVersion): 
     return new ProtocolError(ReasonCode.MALFORMED_PACKET, `packet type ${header >> 4}`)
   if (!row.sentBy.includes(sender) || (sender === 'server' && row.code === PacketType.DISCONNECT && version < 5))
     return new ProtocolError(ReasonCode.PROTOCOL_ERROR, `${row.name} from a ${sender}`)
-  return new ProtocolError(ReasonCode.MALFORMED_PACKET, `reserved flags of ${row.name}`) // [MQTT-2.1.3-1]
+  return new ProtocolError(ReasonCode.MALFORMED_PACKET, `reserved flags of ${row.name}`) // [MQTT-2.1.3-1] [MQTT-2.2.2-2 of 3.1.1]
 }
 
 export class Framer implements FramingRules {

@@ -29,7 +29,10 @@ export type PacketName = keyof typeof PacketType
 export interface PacketTypeRow {
   readonly code: PacketType
   readonly name: PacketName
-  /** The low four bits of the first byte [MQTT-2.1.3-1]; undefined where they carry data (PUBLISH). */
+  /**
+   * The low four bits of the first byte [MQTT-2.1.3-1] [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1] [MQTT-3.14.1-1]
+   * [MQTT-3.15.1-1]; undefined where they carry data (PUBLISH).
+   */
   readonly flags: number | undefined
   readonly sentBy: readonly Sender[]
   /** The first protocol level in which `sentBy` holds. */

@@ -58,13 +58,13 @@ export interface PropertyRow {
   readonly name: string
   readonly type: WireType
   readonly carriers: readonly PropertyCarrier[]
-  /** Carriers in which only this side may send it: anything else is a Protocol Error. */
+  /** A carrier in which only this side may send it, otherwise a Protocol Error [MQTT-3.3.4-6] [MQTT-3.14.2-2]. */
   readonly only?: { readonly carrier: PropertyCarrier; readonly sender: Sender }
   /** Carriers in which it may occur more than once; its values are then a list in `Properties`, in every carrier. */
   readonly repeatable?: readonly PropertyCarrier[]
   readonly min?: number
   readonly max?: number
-  /** Reason code for a value outside min..max; 0x82 when absent. */
+  /** Reason code for a value outside min..max, as for Topic Alias 0 [MQTT-3.3.2-8]; 0x82 when absent. */
   readonly rangeError?: ReasonCode
 }
 
@@ -122,11 +122,11 @@ function readValue(reader: Reader, type: WireType): PropertyValue {
     case 'varint':
       return reader.varint()
     case 'string':
-      return reader.string()
+      return reader.string() // [MQTT-3.3.2-13] [MQTT-3.3.2-19]
     case 'binary':
       return reader.binary()
     case 'pair':
-      return [reader.string(), reader.string()]
+      return [reader.string(), reader.string()] // [MQTT-1.5.7-1]
   }
 }
 

@@ -165,6 +165,10 @@ export class PublishFrames {
 
 const EMPTY_LIST = Buffer.from([0])
 
+/**
+ * The list for a receiver: the message's properties unchanged and in their order [MQTT-3.3.2-4] [MQTT-3.3.2-15]
+ * [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20], but for what is the receiver's own.
+ */
 function encodedProperties(list: Readonly<Properties>, receiver: ReceiverFields | undefined): Buffer {
   let merged: Properties = list
   if (receiver !== undefined) {

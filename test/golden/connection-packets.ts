@@ -36,7 +36,7 @@ const connects: GoldenPacket[] = [
   { name: 'CONNECT 3.1.1 keep alive 0', version: 4, sender: 'client', bytes: packet(0x10, ...v311, u8(2), u16(0), id), packet: connectPacket(4, { keepAlive: 0 }) },
   { name: 'CONNECT 3.1.1 keep alive 65535', version: 4, sender: 'client', bytes: packet(0x10, ...v311, u8(2), u16(65_535), id), packet: connectPacket(4, { keepAlive: 65_535 }) },
   { name: 'CONNECT 3.1.1 without a client id', version: 4, sender: 'client', bytes: packet(0x10, ...v311, u8(2), keep, text('')), packet: connectPacket(4, { clientId: '' }) },
-  { name: '[MQTT-3.1.3-5] CONNECT 3.1.1 client id of 23 characters', version: 4, sender: 'client', bytes: packet(0x10, ...v311, u8(2), keep, text('0123456789abcdefgABCDEFG')), packet: connectPacket(4, { clientId: '0123456789abcdefgABCDEFG' }) },
+  { name: 'CONNECT 3.1.1 client id of 23 characters', version: 4, sender: 'client', bytes: packet(0x10, ...v311, u8(2), keep, text('0123456789abcdefgABCDEFG')), packet: connectPacket(4, { clientId: '0123456789abcdefgABCDEFG' }) },
   { name: '[MQTT-1.5.4-3] E23 CONNECT 3.1.1 client id begins with U+FEFF', version: 4, sender: 'client', bytes: packet(0x10, ...v311, u8(2), keep, binary(hex('ef bb bf 61'))), packet: connectPacket(4, { clientId: `${bom}a` }) },
   { name: 'E23 CONNECT 3.1.1 client id of two, three and four bytes a character', version: 4, sender: 'client', bytes: packet(0x10, ...v311, u8(2), keep, binary(hex('c3 a9 e2 82 ac f0 aa 9b 94'))), packet: connectPacket(4, { clientId: 'é€𪛔' }) },
   { name: '[MQTT-3.1.2-17] CONNECT 3.1.1 user name', version: 4, sender: 'client', bytes: packet(0x10, ...v311, u8(0x82), keep, id, text('user')), packet: connectPacket(4, { username: 'user' }) },
@@ -52,14 +52,14 @@ const connects: GoldenPacket[] = [
   { name: 'CONNECT 3.1.1 of a bridge', version: 4, sender: 'client', bytes: packet(0x10, text('MQTT'), u8(0x84), u8(2), keep, id), packet: connectPacket(4, { bridge: true }) },
   { name: '[MQTT-2.2.2-1] CONNECT 5.0', version: 5, sender: 'client', bytes: packet(0x10, ...v5, u8(2), keep, props(), id), packet: connectPacket(5) },
   { name: 'CONNECT 5.0 byte by byte', version: 5, sender: 'client', bytes: raw(hex('10 0e 00 04 4d 51 54 54 05 02 00 3c 00 00 01 63')), packet: connectPacket(5) },
-  { name: 'E62 CONNECT 5.0 without a client id, session kept', version: 5, sender: 'client', bytes: packet(0x10, ...v5, u8(0), keep, props(), text('')), packet: connectPacket(5, { cleanStart: false, clientId: '' }) },
+  { name: 'CONNECT 5.0 without a client id, session kept', version: 5, sender: 'client', bytes: packet(0x10, ...v5, u8(0), keep, props(), text('')), packet: connectPacket(5, { cleanStart: false, clientId: '' }) },
   { name: 'E54 CONNECT 5.0 password without a user name', version: 5, sender: 'client', bytes: packet(0x10, ...v5, u8(0x42), keep, props(), id, text('p')), packet: connectPacket(5, { password: Buffer.from('p') }) },
   { name: 'E58 F162 CONNECT 5.0 empty user name', version: 5, sender: 'client', bytes: packet(0x10, ...v5, u8(0x82), keep, props(), id, text('')), packet: connectPacket(5, { username: '' }) },
   { name: 'E59 CONNECT 5.0 password of any bytes', version: 5, sender: 'client', bytes: packet(0x10, ...v5, u8(0x42), keep, props(), id, binary(hex('00 80'))), packet: connectPacket(5, { password: Buffer.from([0, 128]) }) },
   { name: 'E50 CONNECT 5.0 will with an empty payload', version: 5, sender: 'client', bytes: packet(0x10, ...v5, u8(6), keep, props(), id, props(), text('w'), text('')), packet: connectPacket(5, { will: willOf({ payload: Buffer.alloc(0) }) }) },
   { name: 'E74 CONNECT 5.0 will payload is not the UTF-8 it claims', version: 5, sender: 'client', bytes: packet(0x10, ...v5, u8(6), keep, props(), id, props(hex('01 01')), text('w'), binary(hex('ff'))), packet: connectPacket(5, { will: willOf({ payload: Buffer.from([255]), properties: { payloadFormatIndicator: 1 } }) }) },
   { name: '[MQTT-3.1.3-1] F161 CONNECT 5.0 with everything', version: 5, sender: 'client', bytes: packet(0x10, ...v5, u8(0xee), keep, props(hex('11 00 00 00 0a'), hex('21 00 14')), id, props(hex('18 00 00 00 05')), text('w'), gone, text('u'), text('p')), packet: connectPacket(5, { properties: { sessionExpiryInterval: 10, receiveMaximum: 20 }, will: willOf({ qos: 1, retain: true, properties: { willDelayInterval: 5 } }), username: 'u', password: Buffer.from('p') }) },
-  { name: '[MQTT-3.1.3-10] E31 CONNECT 5.0 will user properties in order', version: 5, sender: 'client', bytes: packet(0x10, ...v5, u8(6), keep, props(), id, props(hex('26 00 01 62 00 01 31'), hex('26 00 01 61 00 00'), hex('26 00 01 62 00 01 32')), text('w'), gone), packet: connectPacket(5, { will: willOf({ properties: { userProperties: [['b', '1'], ['a', ''], ['b', '2']] } }) }) },
+  { name: 'E31 CONNECT 5.0 will user properties in order', version: 5, sender: 'client', bytes: packet(0x10, ...v5, u8(6), keep, props(), id, props(hex('26 00 01 62 00 01 31'), hex('26 00 01 61 00 00'), hex('26 00 01 62 00 01 32')), text('w'), gone), packet: connectPacket(5, { will: willOf({ properties: { userProperties: [['b', '1'], ['a', ''], ['b', '2']] } }) }) },
 ]
 
 const connackCodes5 = hex('00 80 81 82 83 84 85 86 87 88 89 8a 8c 90 95 97 99 9a 9b 9c 9d 9f')
@@ -143,8 +143,8 @@ const disconnects: GoldenPacket[] = [
   { name: 'F159 DISCONNECT 5.0 from server, empty', version: 5, sender: 'server', bytes: raw(hex('e0 00')), packet: disconnectPacket() },
   { name: 'F159 E168 DISCONNECT 5.0 success spelt out', version: 5, sender: 'client', bytes: raw(hex('e0 01 00')), packet: disconnectPacket(), readOnly: true },
   { name: 'F159 E168 DISCONNECT 5.0 with an empty property list', version: 5, sender: 'client', bytes: raw(hex('e0 02 04 00')), packet: disconnectPacket(4), readOnly: true },
-  { name: 'E171 DISCONNECT 5.0 session expiry 0', version: 5, sender: 'client', bytes: raw(hex('e0 07 00 05 11 00 00 00 00')), packet: disconnectPacket(0, { sessionExpiryInterval: 0 }) },
-  { name: 'E171 DISCONNECT 5.0 session expiry never', version: 5, sender: 'client', bytes: raw(hex('e0 07 00 05 11 ff ff ff ff')), packet: disconnectPacket(0, { sessionExpiryInterval: 0xffffffff }) },
+  { name: 'DISCONNECT 5.0 session expiry 0', version: 5, sender: 'client', bytes: raw(hex('e0 07 00 05 11 00 00 00 00')), packet: disconnectPacket(0, { sessionExpiryInterval: 0 }) },
+  { name: 'DISCONNECT 5.0 session expiry never', version: 5, sender: 'client', bytes: raw(hex('e0 07 00 05 11 ff ff ff ff')), packet: disconnectPacket(0, { sessionExpiryInterval: 0xffffffff }) },
   ...(['client', 'server'] as const).flatMap((sender) =>
     disconnectCodes[sender].map((code) => ({ name: `F159 DISCONNECT 5.0 from ${sender} reason code ${code}`, version: 5 as const, sender, bytes: packet(0xe0, u8(code)), packet: disconnectPacket(code) })),
   ),
@@ -154,9 +154,9 @@ const method = hex('15 00 01 6d')
 
 // biome-ignore format: one row a line
 const auths: GoldenPacket[] = [
-  { name: '[MQTT-4.12.0-3] AUTH 5.0 from client, continue', version: 5, sender: 'client', bytes: packet(0xf0, u8(0x18), props(method)), packet: authPacket(0x18, { authenticationMethod: 'm' }) },
+  { name: 'AUTH 5.0 from client, continue', version: 5, sender: 'client', bytes: packet(0xf0, u8(0x18), props(method)), packet: authPacket(0x18, { authenticationMethod: 'm' }) },
   { name: 'AUTH 5.0 from client, re-authenticate', version: 5, sender: 'client', bytes: packet(0xf0, u8(0x19), props(method)), packet: authPacket(0x19, { authenticationMethod: 'm' }) },
-  { name: '[MQTT-4.12.0-2] AUTH 5.0 from server, continue', version: 5, sender: 'server', bytes: packet(0xf0, u8(0x18), props(method, hex('16 00 02 00 ff'))), packet: authPacket(0x18, { authenticationMethod: 'm', authenticationData: Buffer.from([0, 255]) }) },
+  { name: 'AUTH 5.0 from server, continue', version: 5, sender: 'server', bytes: packet(0xf0, u8(0x18), props(method, hex('16 00 02 00 ff'))), packet: authPacket(0x18, { authenticationMethod: 'm', authenticationData: Buffer.from([0, 255]) }) },
   { name: 'AUTH 5.0 from server, success', version: 5, sender: 'server', bytes: packet(0xf0, u8(0), props(method)), packet: authPacket(0, { authenticationMethod: 'm' }) },
 ]
 

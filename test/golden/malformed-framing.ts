@@ -43,7 +43,7 @@ const headers: MalformedPacket[] = versions.flatMap((version) => {
 })
 
 const authIn3: MalformedPacket[] = ([3, 4] as const).map((version) => ({
-  name: `E3 E176 ${versionNames[version]} packet type 15`,
+  name: `E3 ${versionNames[version]} packet type 15`,
   version,
   sender: 'client',
   bytes: raw(hex('f0 00')),

@@ -23,15 +23,15 @@ function row(
 const publishes: MalformedPacket[] = versions.flatMap((version) =>
   senders.flatMap((sender) => {
     const list: Bytes = version === 5 ? [0] : []
-    const idRule = sender === 'client' ? '[MQTT-2.2.1-3]' : '[MQTT-2.2.1-4]'
+    const idRule = sender === 'client' ? 'E80 [MQTT-2.2.1-3]' : 'E80'
     const bad = (name: string, header: number, body: readonly Bytes[], reasonCode = MALFORMED) =>
       row(`${name} ${versionNames[version]} from ${sender}`, version, sender, packet(header, ...body), reasonCode)
     return [
       bad('E78 [MQTT-3.3.1-4] PUBLISH QoS 3', 0x36, [text('t'), u16(1), list]),
       bad('E78 [MQTT-3.3.1-4] PUBLISH QoS 3, DUP, retained', 0x3f, [text('t'), u16(1), list]),
       ...(version > 3 ? [bad('E79 [MQTT-3.3.1-2] PUBLISH QoS 0 with DUP', 0x38, [text('t'), list])] : []),
-      bad(`E80 ${idRule} PUBLISH QoS 1 packet id 0`, 0x32, [text('t'), u16(0), list], PROTOCOL_ERROR),
-      bad(`E80 ${idRule} PUBLISH QoS 2 packet id 0`, 0x34, [text('t'), u16(0), list], PROTOCOL_ERROR),
+      bad(`${idRule} PUBLISH QoS 1 packet id 0`, 0x32, [text('t'), u16(0), list], PROTOCOL_ERROR),
+      bad(`${idRule} PUBLISH QoS 2 packet id 0`, 0x34, [text('t'), u16(0), list], PROTOCOL_ERROR),
       bad('E81 PUBLISH QoS 1 packet id missing', 0x32, [text('t')]),
       bad('E81 PUBLISH QoS 2 packet id cut short', 0x34, [text('t'), u8(1)]),
       bad('E7 PUBLISH empty body', 0x30, []),

@@ -127,7 +127,7 @@ const subackCodes = { 3: codes3, 4: [...codes3, 0x80], 5: hex('00 01 02 80 83 87
 
 const subacks: GoldenPacket[] = versions.flatMap((version) => [
   {
-    name: `[MQTT-3.9.3-1] F59 F160 SUBACK ${versionNames[version]} several codes in order`,
+    name: `F160 SUBACK ${versionNames[version]} several codes in order`,
     version,
     sender: 'server' as const,
     bytes: packet(0x90, u16(10), version === 5 ? props() : [], [2, 0, 1, 0]),
@@ -152,7 +152,7 @@ const unsubscribes: GoldenPacket[] = [
       packet: unsubscribePacket(10, ['a/b']),
     },
     {
-      name: `F63 UNSUBSCRIBE ${versionNames[version]} many filters, a share in full`,
+      name: `UNSUBSCRIBE ${versionNames[version]} many filters, a share in full`,
       version,
       sender: 'client' as const,
       bytes: packet(0xa2, u16(256), version === 5 ? props() : [], text('#'), text('a/+'), text('$share/g/x')),
@@ -192,7 +192,7 @@ const unsubacks: GoldenPacket[] = [
     packet: unsubackPacket(10, [code]),
   })),
   {
-    name: '[MQTT-3.11.3-1] UNSUBACK 5.0 several codes in order',
+    name: 'UNSUBACK 5.0 several codes in order',
     version: 5,
     sender: 'server',
     bytes: raw(hex('b0 06 00 0a 00 11 00 87')),

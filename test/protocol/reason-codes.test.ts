@@ -69,7 +69,7 @@ const sets: readonly (readonly [ReasonCarrier, readonly number[], string])[] = [
   ['PUBREC', publishAck, '[MQTT-3.5.2-1]'],
   ['PUBREL', releaseAck, '[MQTT-3.6.2-1]'],
   ['PUBCOMP', releaseAck, '[MQTT-3.7.2-1]'],
-  ['SUBACK', hex('00 01 02 80 83 87 8f 91 97 9e a1 a2'), '[MQTT-3.8.4-7] [MQTT-3.9.3-2]'],
+  ['SUBACK', hex('00 01 02 80 83 87 8f 91 97 9e a1 a2'), '[MQTT-3.9.3-2]'],
   ['UNSUBACK', hex('00 11 80 83 87 8f 91'), '[MQTT-3.11.3-2]'],
   ['AUTH', hex('00 18 19'), '[MQTT-3.15.2-1]'],
   ['client DISCONNECT', hex('00 04 80 81 82 83 90 93 94 95 96 97 98 99'), '[MQTT-3.14.2-1]'],

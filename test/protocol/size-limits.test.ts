@@ -13,7 +13,7 @@ import { packetsIn, plain } from './decoding.js'
 
 const trimmed: readonly (readonly [Carrier, ids: string, kept: Properties, keptBytes: readonly number[]])[] = [
   ['CONNACK', '[MQTT-3.2.2-19] [MQTT-3.2.2-20]', { receiveMaximum: 20 }, hex('21 00 14')],
-  ['CONNACK', 'E68', { assignedClientIdentifier: 'id' }, hex('12 00 02 69 64')],
+  ['CONNACK', 'with an assigned id', { assignedClientIdentifier: 'id' }, hex('12 00 02 69 64')],
   ['PUBACK', '[MQTT-3.4.2-2] [MQTT-3.4.2-3]', {}, []],
   ['PUBREC', '[MQTT-3.5.2-2] [MQTT-3.5.2-3]', {}, []],
   ['PUBREL', '[MQTT-3.6.2-2] [MQTT-3.6.2-3]', {}, []],
@@ -26,7 +26,7 @@ const trimmed: readonly (readonly [Carrier, ids: string, kept: Properties, keptB
 
 for (const [carrier, ids, kept, keptBytes] of trimmed)
   for (const extra of ['Reason String', 'User Property', 'both'] as const)
-    test(`${ids} F108 ${carrier} gives up ${extra} rather than be too large`, () => {
+    test(`F108 ${ids} ${carrier} gives up ${extra} rather than be too large`, () => {
       const reason: Properties = extra === 'User Property' ? {} : { reasonString: 'no' }
       const user: Properties = extra === 'Reason String' ? {} : { userProperties: [['k', 'v']] }
       const reasonBytes = extra === 'User Property' ? [] : [...u8(0x1f), ...text('no')]

@@ -46,7 +46,7 @@ const matching: readonly (readonly [ids: string, filter: string, yes: readonly s
   ['F128 F129', '+/$x', ['a/$x', '/$x'], ['$a/$x', 'a/x']],
   ['F129', 'a/#', ['a/$SYS', 'a/$SYS/b'], ['$a/b']],
   ['F129', 'a/+', ['a/$b', 'a/$'], ['a/$b/c']],
-  ['[MQTT-3.3.2-3]', 'a/b', ['a/b'], ['a', 'a/', 'a/b/', 'a/bc', 'ab', 'a/b/c', 'b']],
+  ['F127', 'a/b', ['a/b'], ['a', 'a/', 'a/b/', 'a/bc', 'ab', 'a/b/c', 'b']],
 ]
 
 for (const [ids, filter, yes, no] of matching)

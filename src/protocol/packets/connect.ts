@@ -72,14 +72,17 @@ function readWill(reader: Reader, flags: number, version: ProtocolVersion): Will
   const properties = version === 5 ? readProperties(reader, 'Will', 'client') : NO_PROPERTIES
   checkResponseTopic(properties)
   const topic = reader.string() // [MQTT-3.1.3-11]
-  if (topic.length === 0) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'empty will topic')
-  if (!isTopicName(topic)) throw malformed('will topic with a wildcard')
+  if (topic.length === 0) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'empty will topic') // [MQTT-4.7.3-1]
+  if (!isTopicName(topic)) throw malformed('will topic with a wildcard') // [MQTT-4.7.0-1]
   if (!hasAcceptableDepth(topic))
     throw new ProtocolError(ReasonCode.TOPIC_NAME_INVALID, 'will topic with too many levels')
   return { topic, payload: reader.binary(), qos: qos as Qos, retain: (flags & WILL_RETAIN) !== 0, properties }
 }
 
-/** @throws ProtocolError 0x81, 0x82, 0x84 (name or level), 0x90 (will topic) */
+/**
+ * Decodes and validates a CONNECT [MQTT-3.1.4-1].
+ * @throws ProtocolError 0x81, 0x82, 0x84 (name or level), 0x90 (will topic)
+ */
 export function decodeConnect(reader: Reader): Connect {
   const name = reader.string()
   if (name !== 'MQTT' && name !== 'MQIsdp') throw new ProtocolError(ReasonCode.UNSUPPORTED_PROTOCOL_VERSION, 'not MQTT') // [MQTT-3.1.2-1]
@@ -91,10 +94,10 @@ export function decodeConnect(reader: Reader): Connect {
   const strict = version > 3 // MQTT 3.1 leaves unused bits undefined and does not insist on the credentials it announces.
   if (strict && (flags & 1) !== 0) throw malformed('reserved connect flag') // [MQTT-3.1.2-3]
   if ((flags & WILL) === 0) {
-    if ((flags & 0x18) !== 0 && strict) throw malformed('will QoS without a will') // [MQTT-3.1.2-11]
+    if ((flags & 0x18) !== 0 && strict) throw malformed('will QoS without a will') // [MQTT-3.1.2-11] [MQTT-3.1.2-11 of 3.1.1]
     if ((flags & WILL_RETAIN) !== 0 && strict) throw malformed('will retain without a will') // [MQTT-3.1.2-13]
   }
-  // [MQTT-3.1.2-22] of 3.1.1; 5.0 allows a password alone.
+  // [MQTT-3.1.2-22 of 3.1.1]; 5.0 allows a password alone.
   if (version < 5 && (flags & PASSWORD) !== 0 && (flags & USERNAME) === 0) throw malformed('password without user name')
   const keepAlive = reader.uint16()
   const properties = version === 5 ? readProperties(reader, 'CONNECT', 'client') : NO_PROPERTIES

@@ -111,7 +111,7 @@ export function decodeSuback(reader: Reader, version: ProtocolVersion): Suback {
   const reasonCodes = [...reader.rest()]
   for (const code of reasonCodes) {
     const known = version === 5 ? isReasonCodeOf('SUBACK', code) : code <= 2 || code === 0x80
-    if (!known) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, `reason code ${code} in SUBACK`) // [MQTT-3.9.3-2]
+    if (!known) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, `reason code ${code} in SUBACK`) // [MQTT-3.9.3-2] [MQTT-3.9.3-2 of 3.1.1]
   }
   return { type: PacketType.SUBACK, packetId, properties, reasonCodes }
 }
