@@ -128,12 +128,22 @@ export function encodePacket(packet: Packet, version: ProtocolVersion): Buffer {
   }
 }
 
-/** Packets in which the receiver does without Reason String and User Property when there is no room for them. */
-type Trimmable = Connack | Ack | Suback | Unsuback | Disconnect | Auth
+/** Packets that may carry Reason String and User Property, and in which the receiver can do without. */
+export type Trimmable = Connack | Ack | Suback | Unsuback | Disconnect | Auth
+
+/** The packet without Reason String and User Property. */
+export function withoutReason<P extends Trimmable>(packet: P): P {
+  const { reasonString, userProperties, ...kept } = packet.properties
+  if (reasonString === undefined && userProperties === undefined) return packet
+  return { ...packet, properties: Object.keys(kept).length === 0 ? NO_PROPERTIES : kept }
+}
 
 /**
  * Encodes a packet for a receiver that takes at most `maximumPacketSize` bytes: Reason String and User Property are left out
- * rather than exceed it [MQTT-3.2.2-19] [MQTT-3.2.2-20], likewise in the acknowledgements. Undefined when it is still too large.
+ * rather than exceed it, in CONNACK [MQTT-3.2.2-19] [MQTT-3.2.2-20], PUBACK [MQTT-3.4.2-2] [MQTT-3.4.2-3], PUBREC
+ * [MQTT-3.5.2-2] [MQTT-3.5.2-3], PUBREL [MQTT-3.6.2-2] [MQTT-3.6.2-3], PUBCOMP [MQTT-3.7.2-2] [MQTT-3.7.2-3], SUBACK
+ * [MQTT-3.9.2-1] [MQTT-3.9.2-2], UNSUBACK [MQTT-3.11.2-1] [MQTT-3.11.2-2], DISCONNECT [MQTT-3.14.2-3] [MQTT-3.14.2-4] and AUTH
+ * [MQTT-3.15.2-2] [MQTT-3.15.2-3]. Undefined when it is still too large.
  */
 export function encodeWithin(
   packet: Trimmable,
@@ -142,10 +152,6 @@ export function encodeWithin(
 ): Buffer | undefined {
   const whole = encodePacket(packet, version)
   if (whole.length <= maximumPacketSize) return whole
-  const { reasonString: _, userProperties: __, ...kept } = packet.properties
-  const trimmed = encodePacket(
-    { ...packet, properties: Object.keys(kept).length === 0 ? NO_PROPERTIES : kept },
-    version,
-  )
+  const trimmed = encodePacket(withoutReason(packet), version)
   return trimmed.length <= maximumPacketSize ? trimmed : undefined
 }

@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodePacket, encodeWithin, type Packet } from '../../src/protocol/codec.js'
+import { encodePacket, encodeWithin, type Packet, type Trimmable, withoutReason } from '../../src/protocol/codec.js'
 import { publish } from '../../src/protocol/packets/publish.js'
 import type { Properties } from '../../src/protocol/properties.js'
 import { Writer } from '../../src/protocol/writer.js'
 import { hex, pair, props, text, u8 } from '../golden/bytes.js'
-import { connectPacket, request, subscribePacket } from '../golden/golden-packet.js'
+import { connackPacket, connectPacket, request, subscribePacket } from '../golden/golden-packet.js'
 import { type Carrier, meaningOf, packetWith, sendersOf } from '../golden/property-facts.js'
 import { packetsIn, plain } from './decoding.js'
 
@@ -31,8 +31,7 @@ for (const [carrier, ids, kept, keptBytes] of trimmed)
       const user: Properties = extra === 'Reason String' ? {} : { userProperties: [['k', 'v']] }
       const reasonBytes = extra === 'User Property' ? [] : [...u8(0x1f), ...text('no')]
       const userBytes = extra === 'Reason String' ? [] : [...u8(0x26), ...pair('k', 'v')]
-      type Within = Parameters<typeof encodeWithin>[0]
-      const packet = meaningOf(carrier, { ...kept, ...reason, ...user }) as Within
+      const packet = meaningOf(carrier, { ...kept, ...reason, ...user }) as Trimmable
       const whole = packetWith(carrier, props(keptBytes, reasonBytes, userBytes))
       assert.deepEqual(encodeWithin(packet, 5, whole.length), whole)
       const sender = sendersOf(carrier).includes('server') ? 'server' : 'client'
@@ -44,6 +43,17 @@ for (const [carrier, ids, kept, keptBytes] of trimmed)
       assert.equal(encodeWithin(packet, 5, least - 1), undefined)
       assert.equal(encodeWithin(packet, 5, 0), undefined)
     })
+
+test('without reason: everything but Reason String and User Property stays', () => {
+  const bare = connackPacket(0, { properties: { receiveMaximum: 20 } })
+  assert.equal(withoutReason(bare), bare)
+  const { properties } = bare
+  const full = { ...bare, properties: { ...properties, reasonString: 'no', userProperties: [['k', 'v']] as const } }
+  assert.deepEqual(withoutReason(full), bare)
+  assert.equal(full.properties.reasonString, 'no')
+  const only = connackPacket(0x87, { properties: { userProperties: [['k', 'v']] } })
+  assert.deepEqual(withoutReason(only), connackPacket(0x87))
+})
 
 const long = 'x'.repeat(65_536)
 const unfit: readonly (readonly [name: string, Packet])[] = [
