@@ -107,3 +107,8 @@ export function strftime(letter: string, date: Date): string {
   const conversion = Object.hasOwn(conversions, letter) ? conversions[letter] : undefined
   return conversion === undefined ? `%${letter}` : conversion(date)
 }
+
+/** `format` with every conversion replaced; a `%` at the very end stays. */
+export function formatTime(format: string, date: Date): string {
+  return format.replace(/%(.)/gs, (_, letter: string) => strftime(letter, date))
+}

@@ -9,7 +9,7 @@ import type { Config } from '../options/config.js'
 import { helpText } from '../options/help-text.js'
 import { type TsmqValues, tsmqOptions } from '../options/tsmq-options.js'
 import { EXIT_STATUS } from './exit.js'
-import { strftime } from './strftime.js'
+import { formatTime } from './strftime.js'
 import { packageVersion } from './version.js'
 
 const help = {
@@ -20,7 +20,7 @@ const help = {
 }
 
 function complain(text: string): void {
-  process.stderr.write(`tsmq: ${text}\n`)
+  for (const line of text.split('\n')) process.stderr.write(`tsmq: ${line}\n`)
 }
 
 /** Runs the command and returns its exit status (broker-options: 0 stopped, 1 cannot listen, 3 invalid, 13 unreadable file). */
@@ -30,7 +30,8 @@ export async function runBroker(argv: readonly string[]): Promise<number> {
     values = parseCommandLine(tsmqOptions, argv).values
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
-    complain(`${error.message}\nTry 'tsmq --help'.`)
+    complain(error.message)
+    process.stderr.write("Try 'tsmq --help'.\n")
     return EXIT_STATUS.invalid
   }
   if (values.help || values.version) {
@@ -51,7 +52,7 @@ export async function runBroker(argv: readonly string[]): Promise<number> {
 
 async function serve(config: Config, values: TsmqValues): Promise<number> {
   const { sinks, close } = openLogSinks(values.quiet ? [] : config.log_dest, complain)
-  const log = new Log(values.verbose ? { ...config, log_type: everything } : config, sinks, strftime)
+  const log = new Log(values.verbose ? { ...config, log_type: everything } : config, sinks, formatTime)
   const version = packageVersion()
   log.info(`tsmq version ${version} starting`)
   log.info(
