@@ -108,7 +108,8 @@ async function startProgress(total: number, terminal: ProgressOutput): Promise<{
     return { step: () => {}, stop: () => {} }
   const { default: ora } = await import('ora')
   const text = (done: number) => `Hashing passwords: ${done} of ${total}`
-  const spinner = ora(text(0)).start()
+  // Left alone, the terminal turns Ctrl-C into the signal that gives the lock back.
+  const spinner = ora({ text: text(0), discardStdin: false }).start()
   let done = 0
   return {
     step: () => {

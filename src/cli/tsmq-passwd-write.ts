@@ -114,7 +114,7 @@ function dropAbandonedLock(lock: string): boolean {
 function isAbandoned(lock: string): boolean {
   try {
     const [pid, host] = readFileSync(lock, 'utf8').split(' ')
-    if (!pid || host !== hostname()) return false
+    if (host !== hostname()) return false
     process.kill(Number(pid), 0)
     return false
   } catch (error) {

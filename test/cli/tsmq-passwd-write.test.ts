@@ -55,6 +55,7 @@ describe('the lock', () => {
     { name: 'of a process of another user', content: `1 ${hostname()}`, taken: false },
     { name: 'of another machine', content: `${endedPid} elsewhere`, taken: false },
     { name: 'not yet written', content: '', taken: false },
+    { name: 'that nobody here has written', content: `x ${hostname()}`, taken: false },
     { name: 'of a process that has ended', content: `${endedPid} ${hostname()}`, taken: true },
   ]
   for (const { name, content, taken } of foreign)

@@ -1,9 +1,9 @@
-// tsmq-passwd: its options, messages, files and exit statuses (spec: passwd.md), and the terminal.
+// tsmq-passwd: its options, messages, files and exit statuses (spec: passwd.md). What needs a terminal is
+// in a file of its own.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import {
   chmodSync,
-  existsSync,
   lstatSync,
   mkdtempSync,
   readdirSync,
@@ -159,6 +159,15 @@ describe('adding and updating', () => {
     assert.equal(stderr, 'Password: \nReenter password: \n')
     assert.deepEqual(readdirSync(folder), [])
   })
+  test('of two that create the file at the same time one fails', async () => {
+    const results = await Promise.all(['a', 'b'].map((name) => run(['-c', ...FAST, '-b', file, name, 'x'])))
+    assert.deepEqual(results.map(({ status }) => status).sort(), [0, 1])
+    assert.match(content(), /^[ab]:\S+\n$/)
+  })
+  test('words too many are ignored with -c', async () => {
+    assert.equal((await run(['-c', ...FAST, '-b', file, 'a', 'x', 'more'])).status, 0)
+    assert.equal(await accepts('a', 'x'), true)
+  })
   test('50 at the same time leave 50 users', async () => {
     put('first:x\n')
     const names = Array.from({ length: 50 }, (_, i) => `user${i}`)
@@ -282,6 +291,8 @@ describe('what is refused, with the file untouched', () => {
     { name: 'a user name of 65536 bytes', args: ['-b', 'FILE', 'a'.repeat(65_536), 'x'], stderr: /65535 bytes/ },
     { name: 'a user name that would be a comment', args: ['-b', 'FILE', '#a', 'x'], stderr: /comment/ },
     { name: 'a user name the broker would trim', args: ['-b', 'FILE', 'a ', 'x'], stderr: /blank/ },
+    { name: 'a user name that was not UTF-8', args: ['-b', 'FILE', 'a\uFFFD', 'x'], stderr: /UTF-8/ },
+    { name: 'a password that was not UTF-8', args: ['-b', 'FILE', 'a', '\uFFFD'], stderr: /UTF-8/ },
     { name: 'a password of 65536 bytes', args: ['-b', 'FILE', 'a', 'x'.repeat(65_536)], stderr: /65535 bytes/ },
     {
       name: 'a bcrypt password over 72 bytes',
@@ -353,88 +364,5 @@ describe('a file made here works in Mosquitto’s tool and the other way', () =>
       [await accepts('ours', 'x'), await accepts('theirs', 'y'), await accepts('again', 'z')],
       [true, true, true],
     )
-  })
-})
-
-/** Runs the command on a pseudo-terminal, answers each prompt, and reports echo, output, status and the state afterwards. */
-const PTY = `
-import json, os, pty, select, signal, struct, sys, termios, time
-command, steps = json.loads(sys.argv[1])
-master, slave = pty.openpty()
-pid = os.fork()
-if pid == 0:
-    os.setsid()
-    import fcntl
-    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
-    for fd in (0, 1, 2): os.dup2(slave, fd)
-    os.execv(command[0], command)
-flags = lambda: termios.tcgetattr(slave)[3]
-before = flags()
-output, echo = b'', []
-def wait_for(text):
-    global output
-    end = time.time() + 20
-    while text not in output and time.time() < end:
-        if select.select([master], [], [], 0.1)[0]: output += os.read(master, 4096)
-for text, answer in steps:
-    wait_for(text.encode())
-    end = time.time() + 5
-    while flags() & termios.ECHO and time.time() < end: time.sleep(0.01)
-    echo.append(bool(flags() & termios.ECHO))
-    if answer == 'SIGTERM': os.kill(pid, signal.SIGTERM)
-    else: os.write(master, answer.encode())
-end = time.time() + 20
-status = None
-while time.time() < end:
-    if select.select([master], [], [], 0.05)[0]: output += os.read(master, 4096)
-    elif status is not None: break
-    if status is None:
-        ended, code = os.waitpid(pid, os.WNOHANG)
-        if ended: status = os.waitstatus_to_exitcode(code)
-print(json.dumps({'output': output.decode(), 'echo': echo, 'status': status, 'restored': flags() == before}))
-`
-
-describe('a terminal', () => {
-  const missing = spawnSync('python3', ['-c', 'import pty, os; os.waitstatus_to_exitcode']).status !== 0
-  const note = missing ? ' (skipped: python3 is not installed)' : ''
-
-  function onTerminal(args: readonly string[], steps: readonly (readonly [prompt: string, answer: string])[]) {
-    const job = JSON.stringify([[process.execPath, BIN, ...args], steps])
-    const { stdout, stderr } = spawnSync('python3', ['-c', PTY, job], { encoding: 'utf8' })
-    assert.equal(stderr, '')
-    return JSON.parse(stdout) as { output: string; echo: boolean[]; status: number; restored: boolean }
-  }
-
-  test(`nothing that is typed is shown${note}`, { skip: missing }, async () => {
-    const { output, echo, status, restored } = onTerminal(
-      ['-c', '--cost', '4', file, 'a'],
-      [
-        ['Password: ', 'sekret\x7fet\r'],
-        ['Reenter password: ', 'sekreet\r'],
-      ],
-    )
-    assert.deepEqual(echo, [false, false])
-    assert.equal(output.replaceAll('\r\n', '\n'), 'Password: \nReenter password: \nAdding password for user a\n')
-    assert.equal(status, 0)
-    assert.equal(restored, true)
-    assert.equal(await accepts('a', 'sekreet'), true)
-  })
-  for (const [name, answer] of [
-    ['Ctrl-C', '\x03'],
-    ['SIGTERM', 'SIGTERM'],
-  ] as const)
-    test(`${name} at the prompt gives the terminal back, status 0${note}`, { skip: missing }, () => {
-      const { status, restored } = onTerminal(['-c', file, 'a'], [['Password: ', answer]])
-      assert.equal(status, 0)
-      assert.equal(restored, true)
-      assert.equal(existsSync(file), false)
-    })
-  test(`-U of many users shows progress${note}`, { skip: missing }, () => {
-    put(Array.from({ length: 40 }, (_, i) => `u${i}:x\n`).join(''))
-    const { output, status } = onTerminal(['-U', '--cost', '4', file], [])
-    assert.equal(status, 0)
-    assert.match(output, /Hashing passwords: \d+ of 40/)
-    assert.match(output, /40 of 40 passwords hashed/)
   })
 })
