@@ -5,6 +5,7 @@ import { lookup } from 'node:dns/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ChunkTaker, SharedReadBuffer, startReading } from './plain-socket.js'
+import type { WebSocketAcceptor, WebSocketRules } from './websocket.js'
 
 export interface ListenerAddress {
   /** Undefined for every address of the machine. */
@@ -14,6 +15,8 @@ export interface ListenerAddress {
   /** Only addresses of this family. */
   readonly family: 'ipv4' | 'ipv6' | undefined
   readonly noDelay: boolean
+  /** Set when MQTT comes over WebSocket. */
+  readonly webSocket: WebSocketRules | undefined
 }
 
 export interface Peer {
@@ -44,6 +47,7 @@ export class Listener {
   private readonly readBuffer = new SharedReadBuffer()
   private readonly onAccept: (accepted: Accepted) => void
   private readonly onFailure: (error: Error) => void
+  private webSockets: WebSocketAcceptor | undefined = undefined
 
   /** @param onFailure an error of the listening socket after it was bound, for instance no descriptors left. */
   constructor(onAccept: (accepted: Accepted) => void, onFailure: (error: Error) => void) {
@@ -55,6 +59,8 @@ export class Listener {
   async listen(at: ListenerAddress): Promise<readonly BoundAddress[]> {
     const bound: BoundAddress[] = []
     let failure: unknown
+    // Loaded only where it is used, for a quick start.
+    if (at.webSocket !== undefined) this.webSockets = new (await import('./websocket.js')).WebSocketAcceptor(at.webSocket)
     for (const { address, family, optional } of await addressesOf(at)) {
       // All families of one listener share the port that the first of them got.
       const port = at.port === 0 && bound[0] !== undefined ? bound[0].port : at.port
@@ -74,7 +80,8 @@ export class Listener {
   }
 
   private bind(address: string, port: number, noDelay: boolean): Promise<Server> {
-    const server = createServer({ noDelay, pauseOnConnect: true }, (socket) => this.onAccept(this.accepted(socket)))
+    const pauseOnConnect = this.webSockets === undefined
+    const server = createServer({ noDelay, pauseOnConnect }, (socket) => this.onAccept(this.accepted(socket)))
     return new Promise((resolve, reject) => {
       server.once('error', reject)
       server.listen({ host: address, port, backlog: BACKLOG, ipv6Only: address.includes(':') }, () => {
@@ -87,6 +94,14 @@ export class Listener {
 
   private accepted(incoming: Socket): Accepted {
     const peer = { address: incoming.remoteAddress ?? '', port: incoming.remotePort ?? 0 }
+    const { webSockets } = this
+    if (webSockets !== undefined)
+      return {
+        peer,
+        open: (take) => webSockets.open(incoming, take),
+        start: () => webSockets.start(incoming),
+        destroy: () => incoming.destroy(),
+      }
     let socket = incoming
     return {
       peer,

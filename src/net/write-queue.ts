@@ -19,6 +19,7 @@ export interface Flushable {
 /** A block and, while it is being written, who writes it. `done` is made once, so that a write allocates no callback. */
 export class WriteBlock {
   readonly bytes = Buffer.allocUnsafeSlow(WRITE_BLOCK)
+  readonly view = new DataView(this.bytes.buffer)
   writer: Flushable | undefined = undefined
   size = 0
   readonly done: () => void

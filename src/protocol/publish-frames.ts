@@ -36,7 +36,9 @@ export interface ReceiverFields {
 
 /** A packet up to its payload, and the payload with it unless that is large. */
 export class Frame {
-  bytes: Buffer = Buffer.alloc(0)
+  private memory: Buffer = Buffer.alloc(0)
+  /** Of `bytes`, for copying by words. */
+  view = new DataView(this.memory.buffer)
   start = 0
   end = 0
   /** Where the packet identifier goes; -1 with QoS 0. */
@@ -48,6 +50,16 @@ export class Frame {
   /** Owner of large bytes, to be retained while they are pending; undefined when they are nobody else's. */
   block: SharedBlock | undefined = undefined
   isReady = false
+
+  get bytes(): Buffer {
+    return this.memory
+  }
+
+  set bytes(bytes: Buffer) {
+    if (bytes === this.memory) return
+    this.memory = bytes
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  }
 }
 
 /**
