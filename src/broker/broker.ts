@@ -4,6 +4,7 @@
 import { BcryptWorkers } from '../access/bcrypt-workers.js'
 import { Connection, type SharedMemory } from '../net/connection.js'
 import { type Accepted, type BoundAddress, Listener } from '../net/listener.js'
+import type { WebSocketRules } from '../net/websocket.js'
 import { WriteQueue } from '../net/write-queue.js'
 import type { Config, ListenerConfig } from '../options/config.js'
 import { NO_PROPERTIES } from '../protocol/properties.js'
@@ -125,7 +126,7 @@ export class Broker implements HandlerHost {
   }
 
   private async listen(config: ListenerConfig): Promise<readonly BoundAddress[]> {
-    const { log } = this.context
+    const { log, config: settings } = this.context
     const listener = new Listener(
       (accepted) => this.accept(config, accepted),
       (error) => log.error(`Listener on port ${config.port}: ${error.message}.`),
@@ -135,7 +136,8 @@ export class Broker implements HandlerHost {
       host: config.bind_address,
       port: config.port,
       family: config.socket_domain,
-      noDelay: this.context.config.set_tcp_nodelay,
+      noDelay: settings.set_tcp_nodelay,
+      webSocket: config.protocol === 'websockets' ? webSocketRules(settings, config) : undefined,
     })
   }
 
@@ -210,6 +212,14 @@ export class Broker implements HandlerHost {
       for (const handler of this.handlers) handler.abort()
     }
     this.bcrypt.close()
+  }
+}
+
+function webSocketRules(config: Config, listener: ListenerConfig): WebSocketRules {
+  return {
+    origins: listener.websockets_origin,
+    maxPacketSize: config.max_packet_size,
+    maxHeaderSize: config.packet_buffer_size,
   }
 }
 

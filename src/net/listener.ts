@@ -60,7 +60,8 @@ export class Listener {
     const bound: BoundAddress[] = []
     let failure: unknown
     // Loaded only where it is used, for a quick start.
-    if (at.webSocket !== undefined) this.webSockets = new (await import('./websocket.js')).WebSocketAcceptor(at.webSocket)
+    if (at.webSocket !== undefined)
+      this.webSockets = new (await import('./websocket.js')).WebSocketAcceptor(at.webSocket)
     for (const { address, family, optional } of await addressesOf(at)) {
       // All families of one listener share the port that the first of them got.
       const port = at.port === 0 && bound[0] !== undefined ? bound[0].port : at.port

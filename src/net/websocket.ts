@@ -1,0 +1,104 @@
+// The handshake that turns an accepted socket into a WebSocket: HTTP request, origin, sub-protocol; whatever is wrong is answered
+// as HTTP. It has no clock: a connection that says nothing is ended by its owner, as on any transport. The bytes afterwards are
+// websocket-stream.ts's.
+
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer } from 'ws'
+import { ReasonCode } from '../protocol/reason-codes.js'
+import type { ChunkTaker } from './plain-socket.js'
+import { WebSocketStream } from './websocket-stream.js'
+
+export interface WebSocketRules {
+  /** Values of `Origin` that are let in, compared exactly; any when empty. A request without `Origin` is no browser's: let in. */
+  readonly origins: readonly string[]
+  /** Bytes of the largest MQTT packet; it bounds what one frame may hold. */
+  readonly maxPacketSize: number
+  /** Bytes of the largest request: its first line and headers. */
+  readonly maxHeaderSize: number
+}
+
+/** Names of MQTT as a sub-protocol, best first: MQTT 5.0 section 6, and that of MQTT 3.1 clients. */
+const SUBPROTOCOLS = ['mqtt', 'mqttv3.1'] as const
+
+/** `ws` keeps frames whole, and a frame may hold many packets: a small packet limit leaves room for this many bytes. */
+const LEAST_FRAME_LIMIT = 65_536
+/** `ws` counts with 32 bits. */
+const MOST_FRAME_LIMIT = 2_147_483_647
+
+const SETTINGS = {
+  noServer: true,
+  clientTracking: false,
+  perMessageDeflate: false,
+  // Text frames are refused whatever they contain.
+  skipUTF8Validation: true,
+  // ms that a peer has to close the socket once close frames were exchanged.
+  closeTimeout: 2000,
+  handleProtocols: subprotocolOf,
+} as const
+
+/** Makes WebSockets of the accepted sockets of one listener. */
+export class WebSocketAcceptor {
+  private readonly rules: WebSocketRules
+  private readonly http: Server
+  private readonly upgrades: WebSocketServer
+  private readonly streams = new WeakMap<Duplex, WebSocketStream>()
+
+  constructor(rules: WebSocketRules) {
+    this.rules = rules
+    // Twice the packet limit, so that a packet somewhat too large is found by its header and its sender is told 0x95.
+    const maxPayload = Math.min(Math.max(2 * rules.maxPacketSize, LEAST_FRAME_LIMIT), MOST_FRAME_LIMIT)
+    this.upgrades = new WebSocketServer({ ...SETTINGS, maxPayload })
+    this.upgrades.on('wsClientError', ({ message }, socket) => this.refuse(socket, 400, message))
+    this.http = createServer({ maxHeaderSize: rules.maxHeaderSize })
+    this.http.on('request', ({ socket }) => this.refuse(socket, 426, 'this port speaks MQTT over WebSocket only'))
+    this.http.on('upgrade', (request, socket, head) => this.onUpgrade(request, socket, head))
+    this.http.on('clientError', (error, socket) => this.onUnreadable(error, socket))
+  }
+
+  /** The stream that `socket` is going to be; nothing is read before `start`. */
+  open(socket: Duplex, take: ChunkTaker): Duplex {
+    const stream = new WebSocketStream(socket, take)
+    this.streams.set(socket, stream)
+    return stream
+  }
+
+  /** Begins to read the handshake. */
+  start(socket: Duplex): void {
+    this.http.emit('connection', socket)
+  }
+
+  private onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const { origin } = request.headers
+    const { origins } = this.rules
+    if (origin !== undefined && origins.length > 0 && !origins.includes(origin))
+      this.refuse(socket, 403, `origin '${origin}' is not allowed`, ReasonCode.NOT_AUTHORIZED)
+    else if (subprotocolOf(offeredBy(request)) === false)
+      this.refuse(socket, 400, 'the sub-protocol mqtt is not offered') // [MQTT-6.0.0-3]
+    else this.upgrades.handleUpgrade(request, socket, head, (ws) => this.streams.get(socket)?.attach(ws))
+  }
+
+  private onUnreadable(error: Error, socket: Duplex): void {
+    const code = 'code' in error ? error.code : undefined
+    if (code === 'HPE_HEADER_OVERFLOW') this.refuse(socket, 431, 'the request is too large')
+    else this.refuse(socket, 400, isMqtt(error) ? 'MQTT without WebSocket' : 'not a WebSocket handshake')
+  }
+
+  private refuse(socket: Duplex, status: number, reason: string, code: ReasonCode = ReasonCode.PROTOCOL_ERROR): void {
+    this.streams.get(socket)?.refuse(status, code, reason)
+  }
+}
+
+function offeredBy({ headers }: IncomingMessage): ReadonlySet<string> {
+  return new Set(headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()))
+}
+
+/** The one the server picks [MQTT-6.0.0-4]. */
+function subprotocolOf(offered: ReadonlySet<string>): string | false {
+  return SUBPROTOCOLS.find((name) => offered.has(name)) ?? false
+}
+
+/** Whether what the HTTP parser choked on begins like a CONNECT packet. */
+function isMqtt(error: Error): boolean {
+  return 'rawPacket' in error && Buffer.isBuffer(error.rawPacket) && error.rawPacket[0] === 0x10
+}
