@@ -28,10 +28,11 @@ export class Router {
     }
     this.isPublishing = true
     try {
-      return this.deliver(message)
+      const taken = this.deliver(message)
+      for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) this.deliver(next)
+      return taken
     } finally {
       this.isPublishing = false
-      for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) this.publish(next)
     }
   }
 
