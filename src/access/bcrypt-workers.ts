@@ -21,6 +21,8 @@ export interface BcryptLimits {
   readonly threads?: number
   /** Jobs waiting, at least 0; further ones are rejected. */
   readonly waiting?: number
+  /** Milliseconds without any job after which the threads end and give their memory back. */
+  readonly idle?: number
 }
 
 interface PendingJob {
@@ -38,16 +40,19 @@ export function spareProcessors(): number {
 export class BcryptWorkers implements BcryptHasher {
   readonly #threads: number
   readonly #mostWaiting: number
+  readonly #idleMs: number
   readonly #file: URL
   readonly #idle: Worker[] = []
   readonly #busy = new Map<Worker, PendingJob>()
   readonly #waiting: PendingJob[] = []
   #closed = false
+  #idleTimer: NodeJS.Timeout | undefined
 
   /** `file` is the script of the worker; the built one unless a test brings its own. */
-  constructor({ threads = spareProcessors(), waiting = 1000 }: BcryptLimits = {}, file = workerFile()) {
+  constructor({ threads = spareProcessors(), waiting = 1000, idle = 30_000 }: BcryptLimits = {}, file = workerFile()) {
     this.#threads = threads
     this.#mostWaiting = waiting
+    this.#idleMs = idle
     this.#file = file
   }
 
@@ -66,9 +71,9 @@ export class BcryptWorkers implements BcryptHasher {
   /** Ends the threads; what they were doing and what was waiting is rejected. */
   async close(): Promise<void> {
     this.#closed = true
-    const workers = [...this.#idle, ...this.#busy.keys()]
+    clearTimeout(this.#idleTimer)
+    const workers = [...this.#idle.splice(0), ...this.#busy.keys()]
     for (const { reject } of [...this.#busy.values(), ...this.#waiting]) reject(new Error('bcrypt workers are closed'))
-    this.#idle.length = 0
     this.#waiting.length = 0
     this.#busy.clear()
     await Promise.all(workers.map((worker) => worker.terminate()))
@@ -86,6 +91,7 @@ export class BcryptWorkers implements BcryptHasher {
   }
 
   #give(worker: Worker, pending: PendingJob): void {
+    clearTimeout(this.#idleTimer)
     this.#busy.set(worker, pending)
     worker.ref()
     worker.postMessage(pending.job)
@@ -100,9 +106,17 @@ export class BcryptWorkers implements BcryptHasher {
     else {
       worker.unref()
       this.#idle.push(worker)
+      if (this.#busy.size === 0) this.#endIdleLater()
     }
     if ('hash' in result) pending.resolve(result.hash)
     else pending.reject(new Error(result.error))
+  }
+
+  #endIdleLater(): void {
+    this.#idleTimer = setTimeout(() => {
+      for (const worker of this.#idle.splice(0)) void worker.terminate()
+    }, this.#idleMs)
+    this.#idleTimer.unref()
   }
 
   /** A thread is gone: its job fails, and the next one that waits gets a new thread. */

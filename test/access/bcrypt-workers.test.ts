@@ -1,10 +1,12 @@
 // The pool of bcrypt threads: order, limits, and what happens when a thread dies.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import type { Worker } from 'node:worker_threads'
 import { BcryptWorkers } from '../../src/access/bcrypt-workers.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'tsmq-'))
@@ -72,6 +74,23 @@ for (const way of ['die', 'throw'])
     )
     assert.match(await pool.hash('x', 5), / 5$/)
   })
+
+test('threads end when nothing is to be done for a while, and start again', async (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  const pool = new BcryptWorkers({ threads: 1, idle: 1000 }, pathToFileURL(script))
+  context.after(() => pool.close())
+  const thread = async () => (await pool.hash('x', 1)).split(' ')[0]
+  const started = new Promise<Worker>((resolve) => process.once('worker', resolve))
+  const first = await thread()
+  const ended = started.then((worker) => once(worker, 'exit'))
+  context.mock.timers.tick(999)
+  assert.equal(await thread(), first, 'still there, and the time begins anew')
+  context.mock.timers.tick(999)
+  assert.equal(await thread(), first)
+  context.mock.timers.tick(1000)
+  await ended
+  assert.notEqual(await thread(), first)
+})
 
 test('a job the thread refuses is rejected with its words', async (context) => {
   const pool = workers(context, { threads: 1 })
