@@ -7,10 +7,11 @@ import type { ListenerConfig } from '../../options/config.js'
 import { decodePacket, encodeWithin } from '../../protocol/codec.js'
 import { PacketType, type ProtocolVersion, packetTypeRow } from '../../protocol/packet-types.js'
 import type { AckType } from '../../protocol/packets/acks.js'
+import type { Connack } from '../../protocol/packets/connack.js'
 import { type Connect, decodeConnect, refusalVersion } from '../../protocol/packets/connect.js'
 import type { Disconnect } from '../../protocol/packets/disconnect.js'
 import { decodePublish } from '../../protocol/packets/publish.js'
-import { NO_PROPERTIES } from '../../protocol/properties.js'
+import { NO_PROPERTIES, type Properties } from '../../protocol/properties.js'
 import { ProtocolError } from '../../protocol/protocol-error.js'
 import { Reader } from '../../protocol/reader.js'
 import { ReasonCode, reasonText, returnCodeFor } from '../../protocol/reason-codes.js'
@@ -204,6 +205,15 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     const connection = this.connection as Connection
     const { protocolVersion: version, username } = connect
     const { clientId, sessionExpiry: expiryInterval } = admission
+    const properties = version === 5 ? connackProperties(context, listener, connect, admission) : NO_PROPERTIES
+    const { maximumPacketSize } = connect.properties
+    if (
+      maximumPacketSize !== undefined &&
+      encodeWithin(welcome(false, properties), 5, maximumPacketSize) === undefined
+    ) {
+      this.end('CONNACK is larger than the client takes') // [MQTT-3.1.2-24]
+      return
+    }
     const rights = context.access.rightsFor(listener, username, clientId)
     const opened = sessions.open({ clientId, username, cleanStart: connect.cleanStart, expiryInterval, rights })
     if (opened.isPresent) this.host.wills.cancel(clientId) // [MQTT-3.1.3-9]
@@ -233,13 +243,10 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     const { address, port } = this.peer
     if (config.connection_messages)
       log.notice(`New ${kind} connected from ${address}:${port} as ${clientId} (${flags}).`)
-    const properties = version === 5 ? connackProperties(context, listener, connect, admission) : NO_PROPERTIES
-    const { CONNACK: type } = PacketType
-    const fits = sender.send({ type, sessionPresent: isPresent, reasonCode: ReasonCode.SUCCESS, properties }) // [MQTT-3.1.4-5]
+    sender.send(welcome(isPresent, properties)) // [MQTT-3.1.4-5] [MQTT-3.2.0-1]
     if (log.isDebug) log.debug(`Sending CONNACK to ${clientId} (${Number(isPresent)}, 0)`)
     const asked = version === 5 ? (connect.properties.receiveMaximum ?? 65_535) : window
     session.attach(this, rights, asked, this.since)
-    if (!fits) this.disconnect(ReasonCode.PACKET_TOO_LARGE, 'CONNACK is larger than the client takes')
   }
 
   private refuseUnreadable(error: ProtocolError, reader: Reader): void {
@@ -410,6 +417,11 @@ class ClientPublisher implements Publisher {
   mayWrite(topic: string): boolean {
     return this.context.access.rightsFor(this.listener, this.username, this.clientId).mayWrite(topic)
   }
+}
+
+/** The CONNACK that lets a client in. */
+function welcome(sessionPresent: boolean, properties: Readonly<Properties>): Connack {
+  return { type: PacketType.CONNACK, sessionPresent, reasonCode: ReasonCode.SUCCESS, properties }
 }
 
 /** The CONNECT without its password, its will in memory of its own. */
