@@ -137,7 +137,9 @@ test('memory for a packet grows with the bytes received and stays within its siz
   }
   assert.equal(packets.length, 1)
   assert.ok(packets[0]?.equals(body(bytes)))
-  assert.ok(pool.taken.length < 10, `${pool.taken.length} blocks`)
+  const taken = pool.taken.map((block) => block.bytes)
+  assert.ok(taken.length < 10, `${taken.length} blocks`)
+  for (const outgrown of taken) assert.equal(pool.take(outgrown.length).bytes, outgrown, 'given back')
 })
 
 test('memory for a small packet in pieces is no block', () => {

@@ -68,3 +68,15 @@ test('at most 32 MiB are kept', () => {
   for (let i = 0; i < 5; i++) if (kept.has(pool.take(8 * 1024 * KIB).bytes)) reused++
   assert.equal(reused, 4)
 })
+
+test('what was taken again no longer counts as kept', () => {
+  const pool = new BlockPool()
+  const first = pool.take(8 * 1024 * KIB)
+  const { bytes } = first
+  first.release()
+  for (let round = 0; round < 10; round++) {
+    const block = pool.take(8 * 1024 * KIB)
+    assert.equal(block.bytes, bytes)
+    block.release()
+  }
+})
