@@ -49,3 +49,17 @@ export async function payloads(from: RawClient): Promise<string[]> {
 export async function nextPublish(from: RawClient): Promise<Publish> {
   return (await from.expect(PacketType.PUBLISH)) as Publish
 }
+
+/** Takes and acknowledges messages until `count` have come. */
+export async function take(from: RawClient, count: number): Promise<Publish[]> {
+  const taken: Publish[] = []
+  while (taken.length < count) {
+    const packet = await from.next()
+    if (packet.type === PacketType.PUBREL) from.ack(PacketType.PUBCOMP, packet.packetId)
+    if (packet.type !== PacketType.PUBLISH) continue
+    taken.push(packet)
+    if (packet.qos === 1) from.ack(PacketType.PUBACK, packet.packetId)
+    if (packet.qos === 2) from.ack(PacketType.PUBREC, packet.packetId)
+  }
+  return taken
+}

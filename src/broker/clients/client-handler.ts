@@ -245,7 +245,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
       log.notice(`New ${kind} connected from ${address}:${port} as ${clientId} (${flags}).`)
     sender.send(welcome(isPresent, properties)) // [MQTT-3.1.4-5] [MQTT-3.2.0-1]
     if (log.isDebug) log.debug(`Sending CONNACK to ${clientId} (${Number(isPresent)}, 0)`)
-    const asked = version === 5 ? (connect.properties.receiveMaximum ?? 65_535) : window
+    const asked = version === 5 ? (connect.properties.receiveMaximum ?? window) : window
     session.attach(this, rights, asked, this.since)
   }
 
