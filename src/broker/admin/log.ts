@@ -12,6 +12,10 @@ export type LogSettings = Pick<Config, 'log_dest' | 'log_type' | 'log_timestamp'
 export type LogSink = (line: string) => void
 
 const MAX_LINE = 1000
+/** Bytes of log that may wait for a pipe nobody reads; further lines are lost. */
+const MOST_PENDING = 1_048_576
+/** ms */
+const RETRY = 20
 
 /** Control characters but TAB as \n or \xNN: what clients send must not steer a terminal or forge a line. */
 export function escapeControls(text: string): string {
@@ -65,31 +69,67 @@ export class Log {
   }
 }
 
-/** Opens the destinations of `log_dest`. A file that cannot be opened is replaced by stderr and reported through `onFailure`. */
-export function openLogSinks(destinations: Config['log_dest'], onFailure: (message: string) => void): LogSinks {
-  const sinks: LogSink[] = []
-  const descriptors: number[] = []
-  const stderr: LogSink = (line) => void process.stderr.write(`${line}\n`)
-  for (const destination of destinations) {
-    if (destination.to === 'stdout') sinks.push((line) => void process.stdout.write(`${line}\n`))
-    else if (destination.to === 'stderr') sinks.push(stderr)
-    else if (destination.to === 'file')
-      try {
-        const descriptor = openSync(destination.path, 'a', 0o600)
-        descriptors.push(descriptor)
-        sinks.push((line) => void writeSync(descriptor, `${line}\n`))
-      } catch (error) {
-        onFailure(`cannot open log file ${destination.path}: ${error instanceof Error ? error.message : error}`)
-        sinks.push(stderr)
-      }
+/** Lines on their way to a descriptor: written together at the end of the turn, so that a busy broker does not wait for each. */
+class LineWriter {
+  private readonly descriptor: number
+  private pending: Buffer[] = []
+  private size = 0
+
+  constructor(descriptor: number) {
+    this.descriptor = descriptor
   }
-  const close = () => {
-    for (const descriptor of descriptors) closeSync(descriptor)
+
+  readonly write: LogSink = (line) => {
+    if (this.size > MOST_PENDING) return
+    if (this.size === 0) setImmediate(this.flush)
+    const bytes = Buffer.from(`${line}\n`)
+    this.pending.push(bytes)
+    this.size += bytes.length
   }
-  return { sinks, close }
+
+  /** Writes what is pending. What a full pipe does not take waits for its reader, up to a limit. */
+  readonly flush = (): void => {
+    let bytes = Buffer.concat(this.pending)
+    try {
+      while (bytes.length > 0) bytes = bytes.subarray(writeSync(this.descriptor, bytes))
+    } catch (error) {
+      const isFull = error instanceof Error && 'code' in error && error.code === 'EAGAIN'
+      if (isFull) setTimeout(this.flush, RETRY).unref()
+      else bytes = Buffer.alloc(0)
+    }
+    this.pending = bytes.length > 0 ? [bytes] : []
+    this.size = bytes.length
+  }
 }
 
 export interface LogSinks {
   readonly sinks: readonly LogSink[]
+  /** Writes what is pending and closes the files. */
   close(): void
+}
+
+const STDOUT = 1
+const STDERR = 2
+
+/** Opens the destinations of `log_dest`. A file that cannot be opened is replaced by stderr and reported through `onFailure`. */
+export function openLogSinks(destinations: Config['log_dest'], onFailure: (message: string) => void): LogSinks {
+  const writers: LineWriter[] = []
+  const files: number[] = []
+  for (const destination of destinations)
+    if (destination.to === 'stdout') writers.push(new LineWriter(STDOUT))
+    else if (destination.to === 'stderr') writers.push(new LineWriter(STDERR))
+    else if (destination.to === 'file')
+      try {
+        const file = openSync(destination.path, 'a', 0o600)
+        files.push(file)
+        writers.push(new LineWriter(file))
+      } catch (error) {
+        onFailure(`cannot open log file ${destination.path}: ${error instanceof Error ? error.message : error}`)
+        writers.push(new LineWriter(STDERR))
+      }
+  const close = () => {
+    for (const writer of writers) writer.flush()
+    for (const file of files) closeSync(file)
+  }
+  return { sinks: writers.map(({ write }) => write), close }
 }
