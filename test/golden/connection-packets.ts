@@ -85,7 +85,7 @@ const connacks: GoldenPacket[] = [
     name: 'CONNACK 3.1 ignores its reserved byte',
     version: 3,
     sender: 'server',
-    bytes: packet(0x20, u8(1), u8(0)),
+    bytes: packet(0x20, u8(0xff), u8(0)),
     packet: connackPacket(0),
     readOnly: true,
   },

@@ -106,6 +106,7 @@ const messages: readonly (readonly [
   ['a topic of 64 bytes', 'x'.repeat(64), utf8('x'), NO_PROPERTIES, []],
   ['a topic of 65 bytes', 'x'.repeat(65), utf8('x'), NO_PROPERTIES, []],
   ['a long topic of three-byte characters', '€'.repeat(100), utf8('x'), NO_PROPERTIES, []],
+  ['the longest topic of three-byte characters', '€'.repeat(21_845), utf8('x'), NO_PROPERTIES, []],
   ['the longest topic', 'x'.repeat(65_535), utf8('x'), NO_PROPERTIES, []],
   ['remaining length 127', 't', Array(123).fill(1), NO_PROPERTIES, []],
   ['remaining length 128', 't', Array(124).fill(1), NO_PROPERTIES, []],
@@ -202,12 +203,31 @@ test('a frame names the owner of large bytes, and none when it copied them', () 
   assert.equal(frames.frame(4, true).block, block)
 })
 
-test('a frame is encoded once and shared', () => {
+test('a frame is encoded once and shared, however often the message is used', () => {
   const frames = new PublishFrames()
-  frames.use(made('t', utf8('x')))
+  const content = made('t', utf8('x'))
+  frames.use(content)
   const first = frames.frame(4, false)
   first.bytes[first.end - 1] = 0x79
+  frames.use(content)
   assert.equal(frames.frame(3, false).bytes[first.end - 1], 0x79)
+})
+
+test('nothing of a large message is left in the frames of the next', () => {
+  const frames = new PublishFrames()
+  const large = made('t', Array(20_000).fill(1))
+  frames.use({ ...large, block: new BlockPool().take(1) })
+  for (const version of versions) for (const withId of [false, true]) frames.frame(version, withId)
+  for (const header of [0x30, 0x32]) {
+    const content = arrived(packet(header, text('t'), header === 0x32 ? u16(1) : [], utf8('x')), 4)
+    frames.use(content)
+    for (const version of versions)
+      for (const withId of [false, true]) {
+        const frame = frames.frame(version, withId)
+        assert.deepEqual(sent(frame, 0x30), expected(version, withId, 't', utf8('x'), [], 0x30))
+        assert.equal(frame.block, undefined)
+      }
+  }
 })
 
 test('the next message has frames of its own', () => {
