@@ -1,7 +1,8 @@
 // A client for tests that does what it is told and nothing by itself: sends packets or bytes, hands out what arrives packet by
 // packet. It answers no PUBLISH and keeps no state, so a test sees exactly what the broker sent.
 
-import { connect as dial, type Socket } from 'node:net'
+import { connect as dial } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { decodePacket, encodePacket, type Packet } from '../../src/protocol/codec.js'
 import { Framer } from '../../src/protocol/framer.js'
 import { PacketType, type ProtocolVersion } from '../../src/protocol/packet-types.js'
@@ -50,13 +51,14 @@ export function connectPacket(fields: ConnectFields = {}): Connect {
 
 export class RawClient {
   version: ProtocolVersion = 4
-  private readonly socket: Socket
+  private readonly socket: Duplex
   private readonly arrived: Packet[] = []
   private waiting: (() => void) | undefined
   private isClosed = false
   private nextId = 0
 
-  private constructor(socket: Socket) {
+  /** A client on a stream that is open. */
+  constructor(socket: Duplex) {
     this.socket = socket
     const topics = new TopicTable(64)
     const onPacket = (header: number, bytes: Buffer, start: number, end: number) => {
