@@ -57,6 +57,8 @@ export class Broker implements HandlerHost {
   private readonly handlers = new Set<ClientHandler>()
   private readonly listeners: Listener[] = []
   private timer: NodeJS.Timeout | undefined = undefined
+  /** ms: when expired retained messages were last looked for. */
+  private sweptAt: number
   private onEmpty: (() => void) | undefined = undefined
 
   /** @throws AccessFileError when a password or ACL file cannot be used */
@@ -87,6 +89,7 @@ export class Broker implements HandlerHost {
       statistics,
     }
     this.sys = new SysTopics(this.context, clock())
+    this.sweptAt = clock()
     for (const warning of access.warnings) log.warning(warning)
   }
 
@@ -193,6 +196,11 @@ export class Broker implements HandlerHost {
     this.context.sessions.tick(now)
     this.wills.tick(now)
     this.sys.tick(now, this.handlers.size)
+    const { retain_expiry_interval: minutes } = this.context.config
+    if (minutes !== undefined && now - this.sweptAt >= minutes * 60_000) {
+      this.sweptAt = now
+      this.context.router.retained.sweep(now)
+    }
   }
 
   /** Stops: no new clients, the present ones are told, wills are published, everything is closed. Takes a second at most. */

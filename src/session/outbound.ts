@@ -58,6 +58,8 @@ export class Outbound {
   private queueHead = 0
   /** Payload bytes that wait. */
   queuedBytes = 0
+  /** No later than the first moment, in ms, at which something that waits expires. */
+  firstExpiry = Number.POSITIVE_INFINITY
   private inflightBytes = 0
   private sink: OutboundSink | undefined = undefined
   private quota = 0
@@ -126,6 +128,7 @@ export class Outbound {
     delivery.message.keep()
     this.queue.push(delivery)
     this.queuedBytes += size
+    if (delivery.message.expiresAt < this.firstExpiry) this.firstExpiry = delivery.message.expiresAt
     return 'queued'
   }
 
@@ -255,11 +258,13 @@ export class Outbound {
   filterQueue(now: number, isAllowed: (delivery: Delivery) => boolean = () => true): void {
     const kept: Delivery[] = []
     this.queuedBytes = 0
+    this.firstExpiry = Number.POSITIVE_INFINITY
     for (let i = this.queueHead; i < this.queue.length; i++) {
       const delivery = this.queue[i] as Delivery
       if (delivery.message.expiresAt <= now || !isAllowed(delivery)) continue
       kept.push(delivery)
       this.queuedBytes += delivery.message.size
+      this.firstExpiry = Math.min(this.firstExpiry, delivery.message.expiresAt)
     }
     this.queue = kept
     this.queueHead = 0

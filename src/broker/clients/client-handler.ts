@@ -16,10 +16,10 @@ import { ProtocolError } from '../../protocol/protocol-error.js'
 import { Reader } from '../../protocol/reader.js'
 import { ReasonCode, reasonText, returnCodeFor } from '../../protocol/reason-codes.js'
 import type { SharedBlock } from '../../protocol/shared-block.js'
-import type { Publisher } from '../../session/message.js'
 import { ReceivedAliases } from '../../session/topic-aliases.js'
 import type { BrokerContext } from '../context.js'
 import type { Wills } from '../routing/wills.js'
+import { ClientPublisher } from './client-publisher.js'
 import { type Admission, boundExpiry, connackProperties, judgeConnect, judgeOwner, type Refused } from './connect.js'
 import type { ConnectedClient } from './connected-client.js'
 import { PacketSender } from './packet-sender.js'
@@ -183,11 +183,13 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     }
     this.state = 'login'
     this.connection?.pause()
-    void refusal.then((result) => {
-      if (this.state !== 'login' || this.connect === undefined) return
-      this.onAuthenticated(this.connect, verdict, result)
-      this.connection?.resume()
-    })
+    refusal
+      .then((result) => {
+        if (this.state !== 'login' || this.connect === undefined) return
+        this.onAuthenticated(this.connect, verdict, result)
+        this.connection?.resume()
+      })
+      .catch((error) => this.onError(error))
   }
 
   private onAuthenticated(connect: Connect, admission: Admission, refusal: string | undefined): void {
@@ -214,8 +216,16 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
       this.end('CONNACK is larger than the client takes') // [MQTT-3.1.2-24]
       return
     }
+    const mountPoint = listener.mount_point ?? ''
     const rights = context.access.rightsFor(listener, username, clientId)
-    const opened = sessions.open({ clientId, username, cleanStart: connect.cleanStart, expiryInterval, rights })
+    const opened = sessions.open({
+      clientId,
+      username,
+      mountPoint,
+      cleanStart: connect.cleanStart,
+      expiryInterval,
+      rights,
+    })
     if (opened.isPresent) this.host.wills.cancel(clientId) // [MQTT-3.1.3-9]
     const window = config.max_inflight_messages || 65_535
     const { session, isPresent } = opened
@@ -231,6 +241,10 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
       receiveMaximum: version === 5 ? window : 65_535,
     }
     this.connect = withoutSecrets(connect)
+    if (connect.will !== undefined && !rights.mayWrite(mountPoint + connect.will.topic)) {
+      log.notice(`Will of ${clientId} to '${mountPoint}${connect.will.topic}' denied by the ACL.`)
+      this.forgetWill()
+    }
     this.state = 'connected'
     this.keepAlive = admission.keepAlive
     this.since = context.clock()
@@ -397,25 +411,6 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
       this.since = now
     } else if (this.keepAlive > 0 && now - this.since >= this.keepAlive * 1500)
       this.disconnect(ReasonCode.KEEP_ALIVE_TIMEOUT, 'exceeded timeout')
-  }
-}
-
-/** The client as publisher: its rights are those of the access rules in force when they are asked for. */
-class ClientPublisher implements Publisher {
-  readonly clientId: string
-  private readonly context: BrokerContext
-  private readonly listener: ListenerConfig
-  private readonly username: string | undefined
-
-  constructor(context: BrokerContext, listener: ListenerConfig, clientId: string, username: string | undefined) {
-    this.context = context
-    this.listener = listener
-    this.clientId = clientId
-    this.username = username
-  }
-
-  mayWrite(topic: string): boolean {
-    return this.context.access.rightsFor(this.listener, this.username, this.clientId).mayWrite(topic)
   }
 }
 

@@ -18,6 +18,15 @@ export interface SessionClient {
   takenOver(endsSession: boolean): void
 }
 
+/** Whose session it is and what they may do. */
+export interface SessionOwner {
+  readonly clientId: string
+  readonly username: string | undefined
+  /** Of the listener. */
+  readonly mountPoint: string
+  readonly rights: ClientRights
+}
+
 /** A session without expiry in 3.x and in 5.0 with 0xFFFFFFFF. */
 export const NEVER = Number.POSITIVE_INFINITY
 
@@ -25,6 +34,8 @@ export class Session implements Receiver {
   readonly clientId: string
   /** Who it belongs to; nobody else inherits it. */
   readonly username: string | undefined
+  /** What its topics and filters begin with, unseen by the client. */
+  readonly mountPoint: string
   readonly outbound: Outbound
   readonly inbound = new Inbound()
   /** By filter as subscribed. */
@@ -39,11 +50,12 @@ export class Session implements Receiver {
   private isDropping = false
   private last: Message | undefined = undefined
 
-  constructor(context: BrokerContext, clientId: string, username: string | undefined, rights: ClientRights) {
+  constructor(context: BrokerContext, owner: SessionOwner) {
     this.context = context
-    this.clientId = clientId
-    this.username = username
-    this.rights = rights
+    this.clientId = owner.clientId
+    this.username = owner.username
+    this.mountPoint = owner.mountPoint
+    this.rights = owner.rights
     const { max_queued_messages, max_queued_bytes, max_inflight_bytes } = context.config
     const limits: OutboundLimits = {
       maxQueuedMessages: max_queued_messages,
@@ -112,6 +124,11 @@ export class Session implements Receiver {
   private enqueue(message: Message, qos: Qos, retain: boolean, subscription: Subscription): boolean {
     const share = subscription.group === undefined ? undefined : subscription.text
     const item = delivery(message, qos, retain, subscription.identifier, share)
+    if (this.outbound.enqueue(item) !== 'dropped') return true
+    // What has expired makes room [MQTT-3.3.2-5].
+    const now = this.context.clock()
+    if (this.outbound.firstExpiry > now) return this.dropped()
+    this.outbound.filterQueue(now)
     return this.outbound.enqueue(item) === 'dropped' ? this.dropped() : true
   }
 

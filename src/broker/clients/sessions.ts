@@ -1,18 +1,14 @@
 // All sessions by client id: opening, take-over, expiry, end. A take-over is one step: the old connection is detached before the
 // new one is attached (MQTT 5.0 sections 3.1.4, 4.1).
 
-import type { ClientRights } from '../../access/client-rights.js'
 import type { BrokerContext } from '../context.js'
-import { NEVER, Session } from './session.js'
+import { NEVER, Session, type SessionOwner } from './session.js'
 
 /** What a CONNECT asks of the session. */
-export interface SessionRequest {
-  readonly clientId: string
-  readonly username: string | undefined
+export interface SessionRequest extends SessionOwner {
   readonly cleanStart: boolean
   /** Seconds, `NEVER` for ever. */
   readonly expiryInterval: number
-  readonly rights: ClientRights
 }
 
 export class Sessions {
@@ -42,7 +38,7 @@ export class Sessions {
 
   /**
    * The session for a CONNECT that was accepted, and whether it existed [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6]. A connection
-   * it had is told that it was taken over [MQTT-3.1.4-3]. Another user's session is never resumed.
+   * it had is told that it was taken over [MQTT-3.1.4-3]. A session of another user, or below another mount point, is never resumed.
    */
   open(request: SessionRequest): { readonly session: Session; readonly isPresent: boolean } {
     const context = this.context()
@@ -52,12 +48,13 @@ export class Sessions {
       existing !== undefined &&
       !request.cleanStart &&
       existing.username === request.username &&
+      existing.mountPoint === request.mountPoint &&
       existing.expiryInterval > 0
         ? existing
         : undefined
     existing?.client?.takenOver(resumed === undefined)
     if (existing !== undefined && resumed === undefined) this.end(existing)
-    const session = resumed ?? new Session(context, request.clientId, request.username, request.rights)
+    const session = resumed ?? new Session(context, request)
     this.byId.set(request.clientId, session)
     this.expiring.delete(session)
     session.expiryInterval = request.expiryInterval
@@ -77,18 +74,22 @@ export class Sessions {
     }
   }
 
-  /** Ends a session: its subscriptions go, and what was never sent to it as member of a share goes to another member. */
+  /**
+   * Ends a session: its subscriptions go, and what it owed as member of a share goes to another member, except a QoS 2 message
+   * that was begun [MQTT-4.8.2-5] (section 4.8.2).
+   */
   end(session: Session): void {
     if (this.byId.get(session.clientId) !== session) return
     this.byId.delete(session.clientId)
     this.expiring.delete(session)
-    const { router } = this.context()
+    const { router, clock } = this.context()
+    const now = clock()
     for (const subscription of session.subscriptions.values()) router.subscriptions.remove(subscription)
-    for (const { message, packetId, share } of session.outbound.deliveries()) {
+    for (const { message, qos, packetId, share } of session.outbound.deliveries()) {
       const subscription = share === undefined ? undefined : session.subscriptions.get(share)
-      if (packetId > 0 || subscription?.group === undefined) continue // [MQTT-4.8.2-5]
+      if (subscription?.group === undefined || (qos === 2 && packetId > 0)) continue
       const group = router.subscriptions.group(subscription.filter, subscription.group)
-      if (group !== undefined) router.deliverToGroup(message, group)
+      if (group !== undefined && message.expiresAt > now) router.deliverToGroup(message, group)
     }
     session.subscriptions.clear()
     this.onEnd(session)
