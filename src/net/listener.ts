@@ -4,7 +4,14 @@
 import { lookup } from 'node:dns/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type ChunkTaker, SharedReadBuffer, startReading } from './plain-socket.js'
+import {
+  type AcceptedHandle,
+  acceptHandles,
+  type ChunkTaker,
+  handleOf,
+  SharedReadBuffer,
+  startReading,
+} from './plain-socket.js'
 import type { WebSocketAcceptor, WebSocketRules } from './websocket.js'
 
 export interface ListenerAddress {
@@ -81,33 +88,29 @@ export class Listener {
   }
 
   private bind(address: string, port: number, noDelay: boolean): Promise<Server> {
-    const pauseOnConnect = this.webSockets === undefined
-    const server = createServer({ noDelay, pauseOnConnect }, (socket) => this.onAccept(this.accepted(socket)))
+    const { webSockets } = this
+    const isPlain = webSockets === undefined
+    const server = createServer({ noDelay, pauseOnConnect: isPlain }, (socket) =>
+      this.onAccept(isPlain ? this.plain(handleOf(socket)) : overWebSocket(socket, webSockets)),
+    )
     return new Promise((resolve, reject) => {
       server.once('error', reject)
       server.listen({ host: address, port, backlog: BACKLOG, ipv6Only: address.includes(':') }, () => {
         server.off('error', reject)
         server.on('error', this.onFailure)
+        if (isPlain) acceptHandles(server, noDelay, (handle) => this.onAccept(this.plain(handle)))
         resolve(server)
       })
     })
   }
 
-  private accepted(incoming: Socket): Accepted {
-    const peer = { address: incoming.remoteAddress ?? '', port: incoming.remotePort ?? 0 }
-    const { webSockets } = this
-    if (webSockets !== undefined)
-      return {
-        peer,
-        open: (take) => webSockets.open(incoming, take),
-        start: () => webSockets.start(incoming),
-        destroy: () => incoming.destroy(),
-      }
-    let socket = incoming
+  private plain(handle: AcceptedHandle): Accepted {
+    let taker: ChunkTaker | undefined
+    const socket = this.readBuffer.socketOf(handle, (bytes, length) => taker?.(bytes, length))
     return {
-      peer,
+      peer: peerOf(socket),
       open: (take) => {
-        socket = this.readBuffer.adopt(incoming, take)
+        taker = take
         return socket
       },
       start: () => startReading(socket),
@@ -120,6 +123,19 @@ export class Listener {
     for (const server of this.servers) server.close()
     this.servers.length = 0
   }
+}
+
+function overWebSocket(socket: Socket, webSockets: WebSocketAcceptor): Accepted {
+  return {
+    peer: peerOf(socket),
+    open: (take) => webSockets.open(socket, take),
+    start: () => webSockets.start(socket),
+    destroy: () => socket.destroy(),
+  }
+}
+
+function peerOf(socket: Socket): Peer {
+  return { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
 }
 
 interface Candidate {
