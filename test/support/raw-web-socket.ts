@@ -142,7 +142,9 @@ export async function connectWebSocket(
   fields: ConnectFields = {},
 ): Promise<{ client: RawClient; connack: Connack }> {
   const webSocket = new WebSocket(`ws://127.0.0.1:${port}/mqtt`, 'mqtt')
-  const client = new RawClient(createWebSocketStream(webSocket))
+  const stream = createWebSocketStream(webSocket)
+  stream.once('end', () => stream.destroy())
+  const client = new RawClient(stream)
   client.version = fields.version ?? 4
   client.send(connectPacket(fields))
   return { client, connack: (await client.expect(PacketType.CONNACK)) as Connack }
