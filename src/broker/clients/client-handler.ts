@@ -23,7 +23,7 @@ import { ClientPublisher } from './client-publisher.js'
 import { type Admission, boundExpiry, connackProperties, judgeConnect, judgeOwner, type Refused } from './connect.js'
 import type { ConnectedClient } from './connected-client.js'
 import { PacketSender } from './packet-sender.js'
-import { handlePublish, handlePubrel } from './publish-in.js'
+import { handlePublish, handlePubrel, mayPublish } from './publish-in.js'
 import type { SessionClient } from './session.js'
 import { handleSubscribe, handleUnsubscribe } from './subscribe.js'
 
@@ -241,7 +241,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
       receiveMaximum: version === 5 ? window : 65_535,
     }
     this.connect = withoutSecrets(connect)
-    if (connect.will !== undefined && !rights.mayWrite(mountPoint + connect.will.topic)) {
+    if (connect.will !== undefined && !mayPublish(listener, rights, connect.will.topic)) {
       log.notice(`Will of ${clientId} to '${mountPoint}${connect.will.topic}' denied by the ACL.`)
       this.forgetWill()
     }

@@ -1,6 +1,8 @@
 // A PUBLISH from a client, and its PUBREL: topic alias, limits, right to write, duplicate or new, routing, acknowledgement
 // (MQTT 5.0 sections 3.3.4, 4.3).
 
+import type { ClientRights } from '../../access/client-rights.js'
+import type { ListenerConfig } from '../../options/config.js'
 import { PacketType } from '../../protocol/packet-types.js'
 import type { Publish } from '../../protocol/packets/publish.js'
 import { ProtocolError } from '../../protocol/protocol-error.js'
@@ -33,7 +35,7 @@ export function handlePublish(
   const { mount_point: mountPoint } = client.listener
   const topic = mountPoint === undefined ? named : mountPoint + named
   const { log } = context
-  const reasonCode = judge(context, client, packet, topic)
+  const reasonCode = judge(context, client, packet, named)
   if (log.isDebug) {
     const size = packet.payloadEnd - packet.payloadStart
     const what = describePublish({ topic, size }, packet.qos, packet.retain, packet.dup, packet.packetId)
@@ -52,14 +54,20 @@ function checkLimits({ config }: BrokerContext, { listener }: ConnectedClient, p
     throw new ProtocolError(ReasonCode.RETAIN_NOT_SUPPORTED, 'retained message') // [MQTT-3.2.2-14]
 }
 
-/** The reason code of a refusal, undefined when the message may pass. */
+/** Whether a client may publish to `topic` as it calls it: what is the broker's stays so behind a mount point. */
+export function mayPublish({ mount_point: prefix }: ListenerConfig, rights: ClientRights, topic: string): boolean {
+  if (prefix === undefined) return rights.mayWrite(topic)
+  return !topic.startsWith('$SYS') && !topic.startsWith('$share') && rights.mayWrite(prefix + topic)
+}
+
+/** The reason code of a refusal, undefined when the message may pass. `topic` is the client's name for it. */
 function judge(
   { config }: BrokerContext,
-  { session }: ConnectedClient,
+  { session, listener }: ConnectedClient,
   packet: Publish,
   topic: string,
 ): ReasonCode | undefined {
-  if (topic.startsWith('$share/') || !session.rights.mayWrite(topic)) return ReasonCode.NOT_AUTHORIZED
+  if (!mayPublish(listener, session.rights, topic)) return ReasonCode.NOT_AUTHORIZED
   const { message_size_limit: limit } = config
   if (limit > 0 && packet.payloadEnd - packet.payloadStart > limit) return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
   return undefined
