@@ -169,8 +169,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
       else throw error
       return
     }
-    // The password is a view of the read buffer.
-    this.connect = { ...connect, password: connect.password && Buffer.from(connect.password) }
+    this.connect = detached(connect)
     const verdict = judgeConnect(context, this.listener, connect)
     if ('reasonCode' in verdict) {
       this.refuse(verdict, connect.protocolVersion)
@@ -240,7 +239,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
       aliases: new ReceivedAliases(version === 5 ? listener.max_topic_alias : 0),
       receiveMaximum: version === 5 ? window : 65_535,
     }
-    this.connect = withoutSecrets(connect)
+    this.connect = { ...connect, password: undefined }
     if (connect.will !== undefined && !mayPublish(listener, rights, connect.will.topic)) {
       log.notice(`Will of ${clientId} to '${mountPoint}${connect.will.topic}' denied by the ACL.`)
       this.forgetWill()
@@ -337,13 +336,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
   takenOver(endsSession: boolean): void {
     const delay = this.connect?.will?.properties.willDelayInterval ?? 0
     if (!endsSession && delay > 0) this.forgetWill()
-    if (this.client?.version === 5)
-      this.client.sender.send({
-        type: PacketType.DISCONNECT,
-        reasonCode: ReasonCode.SESSION_TAKEN_OVER,
-        properties: NO_PROPERTIES,
-      })
-    this.end('session taken over')
+    this.disconnect(ReasonCode.SESSION_TAKEN_OVER, 'session taken over') // [MQTT-3.1.4-3]
   }
 
   private forgetWill(): void {
@@ -419,14 +412,15 @@ function welcome(sessionPresent: boolean, properties: Readonly<Properties>): Con
   return { type: PacketType.CONNACK, sessionPresent, reasonCode: ReasonCode.SUCCESS, properties }
 }
 
-/** The CONNECT without its password, its will in memory of its own. */
-function withoutSecrets(connect: Connect): Connect {
-  const { will } = connect
-  if (will === undefined) return { ...connect, password: undefined }
+/** The CONNECT in memory of its own: a login takes longer than the read buffer stays as it is. */
+function detached(connect: Connect): Connect {
+  const { will, password } = connect
+  if (will === undefined) return { ...connect, password: password && Buffer.from(password) }
   const { correlationData } = will.properties
   const properties =
     correlationData === undefined
       ? will.properties
       : { ...will.properties, correlationData: Buffer.from(correlationData) }
-  return { ...connect, password: undefined, will: { ...will, payload: Buffer.from(will.payload), properties } }
+  const kept = { ...will, payload: Buffer.from(will.payload), properties }
+  return { ...connect, password: password && Buffer.from(password), will: kept }
 }
