@@ -30,7 +30,8 @@ export class AccessControl {
       if (passwords !== undefined && !this.authenticators.has(passwords)) {
         const file = loadPasswordFile(passwords)
         warnings.push(...file.warnings)
-        const limits = { concurrent: config.max_concurrent_auth }
+        const { max_concurrent_auth: concurrent } = config
+        const limits = concurrent > 0 ? { concurrent } : {}
         this.authenticators.set(passwords, new PasswordAuthenticator(file.users, bcrypt, limits))
       }
       if (rules !== undefined && !this.acls.has(rules)) {

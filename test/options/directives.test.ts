@@ -119,7 +119,7 @@ const FACTS: readonly (readonly [name: string, byDefault: unknown, min?: number 
   ['threshold', 10, undefined, INT],
   ['try_private', true],
   ['connect_timeout', 30, 1, 3600],
-  ['max_concurrent_auth', 4, 1, 64],
+  ['max_concurrent_auth', 0, 0, 64],
   ['max_connections_per_ip', 0, 0, INT],
   ['max_outgoing_bytes', 16_777_216, 0, INT],
   ['max_subscriptions', 100_000, 0, INT],
