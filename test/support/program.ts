@@ -28,9 +28,12 @@ interface Waiting {
 }
 
 const running = new Set<ChildProcess>()
-process.once('exit', () => {
+process.once('exit', killPrograms)
+
+/** Ends what a failed test has left running, which would keep the test process from ending. For `after`. */
+export function killPrograms(): void {
   for (const child of running) child.kill('SIGKILL')
-})
+}
 
 /** A running program. */
 export class Program {
