@@ -146,7 +146,7 @@ for (const [name, topic, payload, properties, list] of messages)
     assert.ok(content.bytes.equals(before))
   })
 
-for (const [name, topic, payload, properties, list] of messages)
+for (const [name, topic, payload, properties, list] of messages.filter(([, topic]) => topic.length < 1000))
   for (const version of versions)
     for (const withId of [false, true])
       test(`arrived in ${version} ${withId ? 'with' : 'without'} id: ${name}`, () => {

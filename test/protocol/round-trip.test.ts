@@ -20,7 +20,7 @@ for (const version of versions)
             const pieces = [bytes.subarray(0, cut), bytes.subarray(cut)]
             assert.deepEqual(packetsIn(pieces, version, sender), [plain(packet)])
           }),
-          { numRuns: 200 },
+          { numRuns: 100 },
         )
       })
 
@@ -41,6 +41,6 @@ for (const version of versions)
           }
           assert.deepEqual(packetsIn(chunks, version, sender), packets.map(plain))
         }),
-        { numRuns: 100 },
+        { numRuns: 50 },
       )
     })
