@@ -153,7 +153,7 @@ export class Client implements LinkOwner {
     if (version < 5 && (this.properties !== NO_PROPERTIES || (will?.properties ?? NO_PROPERTIES) !== NO_PROPERTIES))
       throw new ClientError('invalid', 'properties need MQTT 5.0')
     if (version < 5 && this.options.password !== undefined && this.options.username === undefined)
-      throw new ClientError('invalid', 'a password needs a user name') // [MQTT-3.1.2-22] of 3.1.1
+      throw new ClientError('invalid', 'a password needs a user name') // [MQTT-3.1.2-22 of 3.1.1]
     this.isActive = true
     this.connect()
   }

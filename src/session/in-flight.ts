@@ -5,6 +5,7 @@ import type { Delivery } from './outbound.js'
 
 const SMALLEST = 16
 
+/** They stay until they are acknowledged [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-5]. */
 export class InFlight {
   private slots: (Delivery | undefined)[] = []
   private mask = -1

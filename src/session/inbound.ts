@@ -30,6 +30,6 @@ export class Inbound {
 
   /** PUBREL, or a PUBLISH refused with PUBREC of 0x80 or more [MQTT-4.3.3-9]: returns whether the identifier was open. */
   end(packetId: number): boolean {
-    return this.open?.delete(packetId) ?? false
+    return this.open?.delete(packetId) ?? false // [MQTT-4.3.3-12]
   }
 }

@@ -114,7 +114,7 @@ export class Outbound {
     this.resends = []
   }
 
-  /** Takes a message for the receiver. It keeps its turn: nothing overtakes what already waits. */
+  /** Takes a message for the receiver. It keeps its turn: nothing overtakes what waits [MQTT-4.6.0-5] [MQTT-4.6.0-6]. */
   enqueue(delivery: Delivery): Outcome {
     const sink = this.sink
     if (sink?.isWritable === true && this.queuedCount === 0 && this.resends.length === 0 && this.hasRoom(delivery)) {
@@ -126,7 +126,7 @@ export class Outbound {
     if (maxQueuedMessages > 0 && this.queuedCount >= maxQueuedMessages) return 'dropped'
     if (maxQueuedBytes > 0 && this.queuedBytes + size > maxQueuedBytes) return 'dropped'
     delivery.message.keep()
-    this.queue.push(delivery)
+    this.queue.push(delivery) // [MQTT-3.1.2-5 of 3.1.1]
     this.queuedBytes += size
     if (delivery.message.expiresAt < this.firstExpiry) this.firstExpiry = delivery.message.expiresAt
     return 'queued'
@@ -134,7 +134,7 @@ export class Outbound {
 
   private hasRoom(delivery: Delivery): boolean {
     if (delivery.qos === 0) return true
-    if (this.quota === 0) return false
+    if (this.quota === 0) return false // [MQTT-3.3.4-9]
     const { maxInflightBytes } = this.limits
     return (
       maxInflightBytes === 0 ||
@@ -145,11 +145,12 @@ export class Outbound {
 
   private sendFirst(sink: OutboundSink, delivery: Delivery): Outcome {
     if (this.inFlight.size >= MAX_PACKET_ID) return 'dropped'
-    delivery.packetId = this.ids.next(this.isUsed)
-    if (!sink.sendPublish(delivery, false)) return 'dropped' // [MQTT-3.1.2-25]
+    delivery.packetId = this.ids.next(this.isUsed) // [MQTT-4.3.2-1] [MQTT-4.3.3-1]
+    // DUP 0 [MQTT-4.3.2-2] [MQTT-4.3.3-2]; dropped when it is too large [MQTT-3.1.2-25].
+    if (!sink.sendPublish(delivery, false)) return 'dropped'
     delivery.message.detach()
     delivery.isOpen = true
-    this.quota--
+    this.quota-- // [MQTT-4.9.0-2]
     this.inflightBytes += delivery.message.size
     delivery.order = this.sentCount++
     this.inFlight.add(delivery)
@@ -194,7 +195,7 @@ export class Outbound {
       delivery.isOpen = true
       this.quota--
       if (delivery.released) sink.sendPubrel(delivery.packetId, ReasonCode.SUCCESS)
-      else if (!sink.sendPublish(delivery, true)) this.finish(delivery)
+      else if (!sink.sendPublish(delivery, true)) this.finish(delivery) // [MQTT-3.3.1-1] [MQTT-2.3.1-3 of 3.1.1]
     }
     this.resends = this.resends.slice(sent)
     return this.resends.length === 0

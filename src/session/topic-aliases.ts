@@ -15,7 +15,7 @@ export class ReceivedAliases {
   }
 
   /**
-   * The topic of a PUBLISH that carries `alias`; a topic that is not empty sets the mapping.
+   * The topic of a PUBLISH that carries `alias`; a topic that is not empty sets the mapping [MQTT-3.3.2-10] [MQTT-3.3.2-12].
    * @throws ProtocolError 0x94 above the maximum [MQTT-3.2.2-17], 0x82 for an alias that was never set.
    */
   resolve(alias: number, topic: string): string {
@@ -35,7 +35,10 @@ export class SentAliases {
   private readonly aliases = new Map<string, number>()
   private readonly maximum: number
 
-  /** @param maximum the smaller of what the peer takes and what this side is willing to give [MQTT-3.1.2-26] [MQTT-3.1.2-27]. */
+  /**
+   * @param maximum the smaller of what the peer takes and what this side is willing to give [MQTT-3.1.2-26] [MQTT-3.1.2-27]
+   * [MQTT-3.3.2-11].
+   */
   constructor(maximum: number) {
     this.maximum = maximum
   }

@@ -90,7 +90,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
   }
 
   onPacket(header: number, bytes: Buffer, start: number, end: number, block: SharedBlock | undefined): void {
-    if (this.state === 'ended') return
+    if (this.state === 'ended') return // [MQTT-3.1.4-6]
     this.isActive = true
     const { context, client } = this
     context.statistics.packetsReceived++
@@ -256,7 +256,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     const { address, port } = this.peer
     if (config.connection_messages)
       log.notice(`New ${kind} connected from ${address}:${port} as ${clientId} (${flags}).`)
-    sender.send(welcome(isPresent, properties)) // [MQTT-3.1.4-5] [MQTT-3.2.0-1]
+    sender.send(welcome(isPresent, properties)) // [MQTT-3.1.4-5] [MQTT-3.2.0-1] [MQTT-3.2.2-3]
     if (log.isDebug) log.debug(`Sending CONNACK to ${clientId} (${Number(isPresent)}, 0)`)
     const asked = version === 5 ? (connect.properties.receiveMaximum ?? window) : window
     session.attach(this, rights, asked, this.since)
@@ -309,6 +309,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     this.end(reasonCode === ReasonCode.SUCCESS ? '' : reasonText(reasonCode))
   }
 
+  /** Whatever was wrong, the connection ends [MQTT-4.8.0-1 of 3.1.1] [MQTT-4.8.0-2 of 3.1.1]. */
   onError(error: unknown): void {
     const { log } = this.context
     if (!(error instanceof ProtocolError)) {
@@ -322,7 +323,10 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     this.disconnect(error.reasonCode, error.message)
   }
 
-  /** Ends the connection from this side: a 5.0 client that has its CONNACK is told why [MQTT-3.14.0-1] [MQTT-4.13.1-1]. */
+  /**
+   * Ends the connection from this side: a 5.0 client that has its CONNACK is told why [MQTT-3.14.0-1] [MQTT-4.13.1-1]
+   * [MQTT-4.13.2-1].
+   */
   disconnect(reasonCode: ReasonCode, reason: string): void {
     if (this.state === 'ended') return
     if (this.client?.version === 5) {
@@ -370,7 +374,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     const will = this.connect?.will
     const now = this.context.clock()
     sessions.detached(session, now)
-    if (will === undefined) return
+    if (will === undefined) return // [MQTT-3.1.2-12 of 3.1.1]
     // The end of the session, if that comes first, publishes it too [MQTT-3.1.2-8].
     const delay = Math.min(will.properties.willDelayInterval ?? 0, session.expiryInterval)
     const mountPoint = this.listener.mount_point ?? ''
@@ -421,6 +425,7 @@ function detached(connect: Connect): Connect {
     correlationData === undefined
       ? will.properties
       : { ...will.properties, correlationData: Buffer.from(correlationData) }
+  // [MQTT-3.1.2-7]
   const kept = { ...will, payload: Buffer.from(will.payload), properties }
   return { ...connect, password: password && Buffer.from(password), will: kept }
 }

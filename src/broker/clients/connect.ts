@@ -83,8 +83,9 @@ function clientIdOf(
   const isAllowed =
     listener.allow_zero_length_clientid &&
     connect.protocolVersion > 3 &&
-    (connect.protocolVersion === 5 || connect.cleanStart) // [MQTT-3.1.3-7] of 3.1.1
-  if (!isAllowed) return refused(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, 'empty client id') // [MQTT-3.1.3-8]
+    (connect.protocolVersion === 5 || connect.cleanStart) // [MQTT-3.1.3-7 of 3.1.1]
+  // [MQTT-3.1.3-8] [MQTT-3.1.3-8 of 3.1.1] [MQTT-3.1.3-9 of 3.1.1]
+  if (!isAllowed) return refused(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, 'empty client id')
   return { clientId: listener.auto_id_prefix + randomId(), isAssigned: true } // [MQTT-3.1.3-6] [MQTT-3.2.2-16]
 }
 
@@ -99,7 +100,7 @@ function expiryOf({ config }: BrokerContext, connect: Connect): number {
     connect.protocolVersion === 5
       ? (connect.properties.sessionExpiryInterval ?? 0)
       : connect.cleanStart
-        ? 0
+        ? 0 // [MQTT-3.1.2-6 of 3.1.1]
         : NEVER_EXPIRES,
     config.persistent_client_expiration,
   )
@@ -140,6 +141,6 @@ export function connackProperties(
   properties.maximumPacketSize = config.max_packet_size
   if (admission.isAssigned) properties.assignedClientIdentifier = admission.clientId // [MQTT-3.1.3-7]
   if (listener.max_topic_alias > 0) properties.topicAliasMaximum = listener.max_topic_alias
-  if (admission.keepAlive !== connect.keepAlive) properties.serverKeepAlive = admission.keepAlive
+  if (admission.keepAlive !== connect.keepAlive) properties.serverKeepAlive = admission.keepAlive // [MQTT-3.2.2-22]
   return properties
 }

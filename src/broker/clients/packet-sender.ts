@@ -77,6 +77,7 @@ export class PacketSender implements OutboundSink {
       const known = this.aliases?.known(topic) ?? 0
       topicAlias = known > 0 ? known : (this.aliases?.proposed() ?? 0)
       const messageExpiryInterval = remainingExpiry(message, this.context.clock())
+      // [MQTT-3.3.4-3] [MQTT-3.3.2-6]
       const fields = { topic: known > 0 ? '' : topic, subscriptionIdentifier, topicAlias, messageExpiryInterval }
       frame = frames.frameFor(this.version, fields, qos > 0)
     }
@@ -102,7 +103,7 @@ export class PacketSender implements OutboundSink {
     this.acknowledge(PacketType.PUBREL, packetId, reasonCode)
   }
 
-  /** PUBACK, PUBREC, PUBREL or PUBCOMP. */
+  /** PUBACK, PUBREC, PUBREL or PUBCOMP [MQTT-2.2.1-5]. A 3.x client hears of success only [MQTT-3.3.5-2 of 3.1.1]. */
   acknowledge(type: AckType, packetId: number, reasonCode: ReasonCode): void {
     if (reasonCode !== ReasonCode.SUCCESS && this.version === 5)
       this.send({ type, packetId, reasonCode, properties: NO_PROPERTIES })

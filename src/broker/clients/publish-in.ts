@@ -41,6 +41,7 @@ export function handlePublish(
     const what = describePublish({ topic, size }, packet.qos, packet.retain, packet.dup, packet.packetId)
     log.debug(`${reasonCode === undefined ? 'Received' : 'Denied'} PUBLISH from ${client.session.clientId} ${what}`)
   }
+  // [MQTT-3.3.4-1]
   if (packet.qos === 2) handleQos2(context, client, packet, topic, bodyStart, block, reasonCode)
   else {
     const answer = reasonCode ?? route(context, client, packet, topic, bodyStart, block)

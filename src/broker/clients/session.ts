@@ -106,7 +106,7 @@ export class Session implements Receiver {
     if (!this.rights.mayRead(message.topic)) return
     const { upgradeQos } = this.context.delivery
     const qos = upgradeQos || subscription.qos < message.qos ? subscription.qos : message.qos
-    this.send(message, qos, true, subscription)
+    this.send(message, qos, true, subscription) // [MQTT-3.3.1-8 of 3.1.1]
   }
 
   private send(message: Message, qos: Qos, retain: boolean, subscription: Subscription): boolean {
@@ -118,7 +118,7 @@ export class Session implements Receiver {
     // Queued QoS 0 messages must not be overtaken.
     if (queues && this.outbound.queuedCount > 0) return this.enqueue(message, 0, retain, subscription)
     if (!client.sender.isWritable) return this.dropped()
-    return client.sender.publish(message, 0, retain, false, 0, subscription.identifier)
+    return client.sender.publish(message, 0, retain, false, 0, subscription.identifier) // [MQTT-4.3.1-1]
   }
 
   private enqueue(message: Message, qos: Qos, retain: boolean, subscription: Subscription): boolean {

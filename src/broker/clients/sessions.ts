@@ -12,7 +12,7 @@ export interface SessionRequest extends SessionOwner {
 }
 
 export class Sessions {
-  private readonly byId = new Map<string, Session>()
+  private readonly byId = new Map<string, Session>() // [MQTT-3.1.3-2]
   private readonly expiring = new Set<Session>()
   private readonly context: () => BrokerContext
   private readonly onEnd: (session: Session) => void
@@ -37,8 +37,9 @@ export class Sessions {
   }
 
   /**
-   * The session for a CONNECT that was accepted, and whether it existed [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6]. A connection
-   * it had is told that it was taken over [MQTT-3.1.4-3]. A session of another user, or below another mount point, is never resumed.
+   * The session for a CONNECT that was accepted, and whether it existed [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6]
+   * [MQTT-3.1.4-4]. A connection it had is told that it was taken over [MQTT-3.1.4-3]. A session of another user, or below
+   * another mount point, is never resumed.
    */
   open(request: SessionRequest): { readonly session: Session; readonly isPresent: boolean } {
     const context = this.context()
@@ -63,7 +64,7 @@ export class Sessions {
     return { session, isPresent: resumed !== undefined }
   }
 
-  /** The connection of a session is gone: its time begins to run, or ends at once. */
+  /** The connection of a session is gone: its time begins to run, or ends at once [MQTT-3.1.2-23]. */
   detached(session: Session, now: number): void {
     session.detach()
     if (this.byId.get(session.clientId) !== session) return

@@ -24,6 +24,7 @@ export function handleSubscribe(context: BrokerContext, client: ConnectedClient,
   const identifier = packet.properties.subscriptionIdentifiers?.[0] ?? 0
   const reasonCodes: number[] = []
   const made: Made[] = []
+  // [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.9.3-1]
   for (const request of packet.subscriptions) {
     const result = subscribe(context, client, request, identifier)
     const granted = typeof result !== 'number'
@@ -34,12 +35,13 @@ export function handleSubscribe(context: BrokerContext, client: ConnectedClient,
     log.write('subscribe', `${session.clientId} ${result.subscription.qos} ${request.filter}`)
   }
   const { packetId } = packet
-  client.sender.send({ type: PacketType.SUBACK, packetId, properties: NO_PROPERTIES, reasonCodes }) // [MQTT-3.8.4-1]
+  // [MQTT-3.8.4-1] [MQTT-3.8.4-2]
+  client.sender.send({ type: PacketType.SUBACK, packetId, properties: NO_PROPERTIES, reasonCodes })
   if (log.isDebug) log.debug(`Sending SUBACK to ${session.clientId}`)
   const now = context.clock()
   for (const { subscription, isNew } of made) {
     const { retainHandling } = subscription
-    // [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; none for shared subscriptions.
+    // None for shared subscriptions [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4] [MQTT-3.3.1-6 of 3.1.1].
     if (subscription.group === undefined && (retainHandling === 0 || (retainHandling === 1 && isNew)))
       sendRetained(context, subscription, now)
   }
@@ -72,7 +74,10 @@ function subscribe(
   return { subscription, isNew }
 }
 
-/** 3.1 has no way to refuse a filter and hears what it asked for; 3.1.1 has one code for all reasons. */
+/**
+ * 3.1 has no way to refuse a filter and hears what it asked for; 3.1.1 has one code for all reasons [MQTT-3.8.4-7]
+ * [MQTT-3.9.3-2 of 3.1.1].
+ */
 function refusalCode(client: ConnectedClient, request: SubscriptionRequest, reasonCode: ReasonCode): number {
   if (client.version === 5) return reasonCode
   return client.version === 4 ? ReasonCode.UNSPECIFIED_ERROR : request.qos
@@ -90,13 +95,14 @@ export function handleUnsubscribe(context: BrokerContext, client: ConnectedClien
   const { log, router } = context
   const { session, sender } = client
   if (log.isDebug) log.debug(`Received UNSUBSCRIBE from ${session.clientId}`)
+  // [MQTT-3.10.4-6] [MQTT-3.11.3-1]
   const reasonCodes = packet.filters.map((filter) => {
     if (log.isDebug) log.debug(`\t${filter}`)
     log.write('unsubscribe', `${session.clientId} ${filter}`)
     const subscription = session.subscriptions.get(filter) // [MQTT-3.10.4-1]
     if (subscription === undefined) return ReasonCode.NO_SUBSCRIPTION_EXISTED
     session.subscriptions.delete(filter)
-    router.subscriptions.remove(subscription)
+    router.subscriptions.remove(subscription) // [MQTT-3.10.4-2]
     return ReasonCode.SUCCESS
   })
   const { packetId } = packet

@@ -37,11 +37,12 @@ export class Router {
   }
 
   private deliver(message: Message): boolean {
-    if (message.retain) this.retained.apply(message) // [MQTT-3.3.1-8]
+    if (message.retain) this.retained.apply(message) // [MQTT-3.3.1-8] [MQTT-3.3.1-7 of 3.1.1]
     const { subscriptions, groups } = this.subscriptions.match(message.topic)
     if (subscriptions.length === 0 && groups.length === 0) return false
     let taken = false
     this.frames.use(message)
+    // A copy for each subscription, at its own QoS, with its own identifier [MQTT-3.3.4-2] [MQTT-3.3.4-5].
     for (let i = 0; i < subscriptions.length; i++) {
       const subscription = subscriptions[i] as Subscription
       if (subscription.receiver.deliver(message, subscription)) taken = true
