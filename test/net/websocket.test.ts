@@ -255,6 +255,7 @@ for (const { limit, size, isAccepted } of [
   { limit: 40_000, size: 80_000, isAccepted: true },
   { limit: 40_000, size: 80_001, isAccepted: false },
   { limit: 2_147_483_647, size: 3_000_000, isAccepted: true },
+  { limit: 2_147_483_647, size: 2_147_483_648, isAccepted: false },
 ])
   test(`E207 packets of ${limit} bytes: a frame of ${size} is ${isAccepted ? 'taken' : 'refused'}`, async () => {
     const { peer, server } = await connected(limit)
