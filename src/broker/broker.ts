@@ -20,7 +20,7 @@ import { SysTopics } from './admin/sys-topics.js'
 import { ClientHandler, type HandlerHost } from './clients/client-handler.js'
 import { Sessions } from './clients/sessions.js'
 import { ConnectionLimits } from './connection-limits.js'
-import { type BrokerContext, deliverySettings } from './context.js'
+import { type BrokerContext, messageSettings } from './context.js'
 import { Router } from './routing/router.js'
 import { type PendingWill, Wills } from './routing/wills.js'
 
@@ -76,7 +76,7 @@ export class Broker implements HandlerHost {
     const topics = new TopicTable()
     this.context = {
       config,
-      delivery: deliverySettings(config),
+      settings: messageSettings(config),
       access,
       log,
       version,

@@ -1,4 +1,4 @@
-// What the parts of a running broker share. Made once by `broker.ts`; a reload replaces `config`, `delivery` and `access`.
+// What the parts of a running broker share. Made once by `broker.ts`; a reload replaces `config`, `settings` and `access`.
 
 import type { SharedMemory } from '../net/connection.js'
 import type { Config } from '../options/config.js'
@@ -10,25 +10,30 @@ import type { Statistics } from './admin/statistics.js'
 import type { Sessions } from './clients/sessions.js'
 import type { Router } from './routing/router.js'
 
-/** Settings asked for each delivery: a plain object, because `Config` is too large for quick access. */
-export interface DeliverySettings {
+/** Settings asked for each message: a small object, because `Config` is too large for quick access. */
+export interface MessageSettings {
   readonly allowDuplicates: boolean
   readonly upgradeQos: boolean
   readonly queueQos0: boolean
+  readonly retainAvailable: boolean
+  /** Bytes of payload; 0 for no limit. */
+  readonly messageSizeLimit: number
 }
 
-/** The settings of a configuration that each delivery asks for. */
-export function deliverySettings(config: Config): DeliverySettings {
+/** The settings of a configuration that each message asks for. */
+export function messageSettings(config: Config): MessageSettings {
   return {
     allowDuplicates: config.allow_duplicate_messages,
     upgradeQos: config.upgrade_outgoing_qos,
     queueQos0: config.queue_qos0_messages,
+    retainAvailable: config.retain_available,
+    messageSizeLimit: config.message_size_limit,
   }
 }
 
 export interface BrokerContext {
   config: Config
-  delivery: DeliverySettings
+  settings: MessageSettings
   access: AccessControl
   readonly log: Log
   /** Of tsmq. */

@@ -5,23 +5,23 @@ import type { Connection, ConnectionOwner } from '../../net/connection.js'
 import type { Peer } from '../../net/listener.js'
 import type { ListenerConfig } from '../../options/config.js'
 import { decodePacket, encodeWithin } from '../../protocol/codec.js'
-import { PacketType, type ProtocolVersion, packetTypeRow } from '../../protocol/packet-types.js'
+import { PacketType, packetTypeRow } from '../../protocol/packet-types.js'
 import type { AckType } from '../../protocol/packets/acks.js'
 import type { Connack } from '../../protocol/packets/connack.js'
-import { type Connect, decodeConnect, refusalVersion } from '../../protocol/packets/connect.js'
+import type { Connect, Will } from '../../protocol/packets/connect.js'
 import type { Disconnect } from '../../protocol/packets/disconnect.js'
 import { decodePublish } from '../../protocol/packets/publish.js'
 import { NO_PROPERTIES, type Properties } from '../../protocol/properties.js'
 import { ProtocolError } from '../../protocol/protocol-error.js'
-import { Reader } from '../../protocol/reader.js'
-import { ReasonCode, reasonText, returnCodeFor } from '../../protocol/reason-codes.js'
+import { ReasonCode, reasonText } from '../../protocol/reason-codes.js'
 import type { SharedBlock } from '../../protocol/shared-block.js'
 import { ReceivedAliases } from '../../session/topic-aliases.js'
 import type { BrokerContext } from '../context.js'
 import type { Wills } from '../routing/wills.js'
 import { ClientPublisher } from './client-publisher.js'
-import { type Admission, boundExpiry, connackProperties, judgeConnect, judgeOwner, type Refused } from './connect.js'
+import { type Admission, boundExpiry, connackProperties } from './connect.js'
 import type { ConnectedClient } from './connected-client.js'
+import { Login, type LoginHost } from './login.js'
 import { PacketSender } from './packet-sender.js'
 import { handlePublish, handlePubrel, mayPublish } from './publish-in.js'
 import type { SessionClient } from './session.js'
@@ -35,7 +35,7 @@ const END_OF_ACKS = PacketType.SUBSCRIBE << 4
 /** How long a connection that this side has ended may stay open for the peer to read the last packet, in ms. */
 const GRACE = 2000
 
-type State = 'new' | 'login' | 'connected' | 'ended'
+type State = 'new' | 'connected' | 'ended'
 
 /** What the handler needs of the broker's list of connections. */
 export interface HandlerHost {
@@ -44,15 +44,20 @@ export interface HandlerHost {
   closed(handler: ClientHandler): void
 }
 
-export class ClientHandler implements ConnectionOwner, SessionClient {
+export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost {
   readonly listener: ListenerConfig
   readonly peer: Peer
   private readonly context: BrokerContext
   private readonly host: HandlerHost
   private connection: Connection | undefined = undefined
+  /** Until the client is let in. */
+  private login: Login | undefined = undefined
   private state: State = 'new'
   private client: ConnectedClient | undefined = undefined
-  private connect: Connect | undefined = undefined
+  /** To be published unless the client says goodbye. */
+  private will: Will | undefined = undefined
+  /** CONNECT asked for a session that outlives the connection: DISCONNECT may change for how long. */
+  private askedForSession = false
   private keepAlive = 0
   private isActive = false
   /** ms: of the last packet while connected, otherwise of the beginning of the present state. */
@@ -72,6 +77,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     this.connection = connection
     connection.framer.only = PacketType.CONNECT
     connection.framer.maximumPacketSize = Math.min(MAX_CONNECT, this.context.config.max_packet_size)
+    this.login = new Login(this.context, this.listener, this.peer, connection, this)
     connection.maxPendingBytes = this.context.config.max_outgoing_bytes || Number.POSITIVE_INFINITY
   }
 
@@ -86,7 +92,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
 
   /** The client as the log calls it. */
   private get name(): string {
-    return this.client?.session.clientId ?? this.connect?.clientId ?? this.peer.address
+    return this.client?.session.clientId ?? this.login?.connect?.clientId ?? this.peer.address
   }
 
   onPacket(header: number, bytes: Buffer, start: number, end: number, block: SharedBlock | undefined): void {
@@ -95,7 +101,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     const { context, client } = this
     context.statistics.packetsReceived++
     if (client === undefined) {
-      this.onConnect(bytes, start, end)
+      this.login?.onConnect(bytes, start, end)
       return
     }
     if (header >> 4 === PacketType.PUBLISH) {
@@ -158,49 +164,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
 
   // --- coming in ---
 
-  private onConnect(bytes: Buffer, start: number, end: number): void {
-    const { context } = this
-    context.statistics.connectionsReceived++
-    let connect: Connect
-    try {
-      connect = decodeConnect(new Reader(bytes, start, end))
-    } catch (error) {
-      if (error instanceof ProtocolError) this.refuseUnreadable(error, new Reader(bytes, start, end))
-      else throw error
-      return
-    }
-    this.connect = detached(connect)
-    const verdict = judgeConnect(context, this.listener, connect)
-    if ('reasonCode' in verdict) {
-      this.refuse(verdict, connect.protocolVersion)
-      return
-    }
-    const refusal = context.access.authenticate(this.listener, connect.username, this.connect.password)
-    if (!(refusal instanceof Promise)) {
-      this.onAuthenticated(this.connect, verdict, refusal)
-      return
-    }
-    this.state = 'login'
-    this.connection?.pause()
-    refusal
-      .then((result) => {
-        if (this.state !== 'login' || this.connect === undefined) return
-        this.onAuthenticated(this.connect, verdict, result)
-        this.connection?.resume()
-      })
-      .catch((error) => this.onError(error))
-  }
-
-  private onAuthenticated(connect: Connect, admission: Admission, refusal: string | undefined): void {
-    const refused =
-      refusal === undefined
-        ? judgeOwner(this.context, admission.clientId, connect.username)
-        : { reasonCode: ReasonCode.NOT_AUTHORIZED, reason: refusal }
-    if (refused === undefined) this.accept(connect, admission)
-    else this.refuse(refused, connect.protocolVersion)
-  }
-
-  private accept(connect: Connect, admission: Admission): void {
+  onAccepted(connect: Connect, admission: Admission): void {
     const { context, listener } = this
     const { sessions, config, log } = context
     const connection = this.connection as Connection
@@ -233,16 +197,19 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
       version,
       session,
       sender,
-      listener,
+      maxQos: listener.max_qos,
+      mountPoint,
       isBridge: connect.bridge,
       publisher: new ClientPublisher(context, listener, clientId, username),
       aliases: new ReceivedAliases(version === 5 ? listener.max_topic_alias : 0),
       receiveMaximum: version === 5 ? window : 65_535,
     }
-    this.connect = { ...connect, password: undefined }
-    if (connect.will !== undefined && !mayPublish(listener, rights, connect.will.topic)) {
-      log.notice(`Will of ${clientId} to '${mountPoint}${connect.will.topic}' denied by the ACL.`)
-      this.forgetWill()
+    this.login = undefined
+    this.askedForSession = (connect.properties.sessionExpiryInterval ?? 0) > 0
+    this.will = connect.will
+    if (this.will !== undefined && !mayPublish(mountPoint, rights, this.will.topic)) {
+      log.notice(`Will of ${clientId} to '${mountPoint}${this.will.topic}' denied by the ACL.`)
+      this.will = undefined
     }
     this.state = 'connected'
     this.keepAlive = admission.keepAlive
@@ -262,35 +229,11 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     session.attach(this, rights, asked, this.since)
   }
 
-  private refuseUnreadable(error: ProtocolError, reader: Reader): void {
-    const version = refusalVersion(reader)
-    const unsupported = error.reasonCode === ReasonCode.UNSUPPORTED_PROTOCOL_VERSION
-    const { reasonCode, message: reason } = error
-    this.context.log.info(`Protocol error from ${this.peer.address}:${this.peer.port}: ${reason}.`)
-    // A malformed 3.x CONNECT gets no answer [MQTT-3.1.4-1].
-    if (version === 5 || (version !== undefined && unsupported)) this.refuse({ reasonCode, reason }, version)
-    else this.end(reason)
+  get isWaiting(): boolean {
+    return this.state === 'new'
   }
 
-  /** CONNACK with the reason, where the version has a code for it, then close [MQTT-3.1.4-2] [MQTT-3.2.2-7]. */
-  private refuse({ reasonCode, reason }: Refused, version: ProtocolVersion): void {
-    const connection = this.connection as Connection
-    const code = version === 5 ? reasonCode : returnCodeFor(reasonCode)
-    if (code !== undefined) {
-      const properties = version === 5 ? { reasonString: reason } : NO_PROPERTIES
-      const packet = { type: PacketType.CONNACK, sessionPresent: false, reasonCode: code, properties } as const
-      const bytes = encodeWithin(packet, version, this.connect?.properties.maximumPacketSize ?? MAX_CONNECT)
-      if (bytes !== undefined) {
-        connection.write(bytes)
-        this.context.statistics.packetsSent++
-      }
-    }
-    const user = this.connect?.username === undefined ? 'no user name' : `user '${this.connect.username}'`
-    const { address, port } = this.peer
-    if (this.context.config.connection_messages)
-      this.context.log.notice(
-        `Refused client ${this.connect?.clientId || 'without id'} from ${address}:${port} (${user}) on port ${this.listener.port}: ${reason}.`,
-      )
+  onRefused(reason: string): void {
     this.end(reason)
   }
 
@@ -301,11 +244,11 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     if (log.isDebug) log.debug(`Received DISCONNECT from ${this.name}`)
     const { sessionExpiryInterval: expiry } = properties
     if (expiry !== undefined) {
-      if (expiry > 0 && (this.connect?.properties.sessionExpiryInterval ?? 0) === 0)
+      if (expiry > 0 && !this.askedForSession)
         throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'session expiry raised from 0 by DISCONNECT')
       client.session.expiryInterval = boundExpiry(expiry, config.persistent_client_expiration)
     }
-    if (reasonCode === ReasonCode.SUCCESS) this.forgetWill() // [MQTT-3.14.4-3] [MQTT-3.1.2-10]
+    if (reasonCode === ReasonCode.SUCCESS) this.will = undefined // [MQTT-3.14.4-3] [MQTT-3.1.2-10]
     this.end(reasonCode === ReasonCode.SUCCESS ? '' : reasonText(reasonCode))
   }
 
@@ -338,13 +281,9 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
   }
 
   takenOver(endsSession: boolean): void {
-    const delay = this.connect?.will?.properties.willDelayInterval ?? 0
-    if (!endsSession && delay > 0) this.forgetWill()
+    const delay = this.will?.properties.willDelayInterval ?? 0
+    if (!endsSession && delay > 0) this.will = undefined
     this.disconnect(ReasonCode.SESSION_TAKEN_OVER, 'session taken over') // [MQTT-3.1.4-3]
-  }
-
-  private forgetWill(): void {
-    if (this.connect?.will !== undefined) this.connect = { ...this.connect, will: undefined }
   }
 
   /** Drops the connection at once. */
@@ -371,7 +310,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     const { address, port } = this.peer
     if (config.connection_messages)
       log.notice(`Client ${session.clientId} [${address}:${port}] disconnected${this.why ? `: ${this.why}` : ''}.`)
-    const will = this.connect?.will
+    const { will } = this
     const now = this.context.clock()
     sessions.detached(session, now)
     if (will === undefined) return // [MQTT-3.1.2-12 of 3.1.1]
@@ -401,7 +340,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
     if (this.state === 'ended') {
       if (now - this.since >= GRACE) this.connection?.destroy()
     } else if (this.state !== 'connected') {
-      if (this.state === 'new' && now - this.since >= this.context.config.connect_timeout * 1000)
+      if (this.login?.connect === undefined && now - this.since >= this.context.config.connect_timeout * 1000)
         this.end('no CONNECT in time')
     } else if (this.isActive) {
       this.isActive = false
@@ -414,18 +353,4 @@ export class ClientHandler implements ConnectionOwner, SessionClient {
 /** The CONNACK that lets a client in. */
 function welcome(sessionPresent: boolean, properties: Readonly<Properties>): Connack {
   return { type: PacketType.CONNACK, sessionPresent, reasonCode: ReasonCode.SUCCESS, properties }
-}
-
-/** The CONNECT in memory of its own: a login takes longer than the read buffer stays as it is. */
-function detached(connect: Connect): Connect {
-  const { will, password } = connect
-  if (will === undefined) return { ...connect, password: password && Buffer.from(password) }
-  const { correlationData } = will.properties
-  const properties =
-    correlationData === undefined
-      ? will.properties
-      : { ...will.properties, correlationData: Buffer.from(correlationData) }
-  // [MQTT-3.1.2-7]
-  const kept = { ...will, payload: Buffer.from(will.payload), properties }
-  return { ...connect, password: password && Buffer.from(password), will: kept }
 }

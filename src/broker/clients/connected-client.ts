@@ -1,6 +1,5 @@
 // What the handlers of single packet types need to know of the client they act for. Made when CONNECT is accepted.
 
-import type { ListenerConfig } from '../../options/config.js'
 import type { ProtocolVersion } from '../../protocol/packet-types.js'
 import type { Publisher } from '../../session/message.js'
 import type { ReceivedAliases } from '../../session/topic-aliases.js'
@@ -11,7 +10,10 @@ export interface ConnectedClient {
   readonly version: ProtocolVersion
   readonly session: Session
   readonly sender: PacketSender
-  readonly listener: ListenerConfig
+  /** Of its listener. */
+  readonly maxQos: number
+  /** Put before its topics and filters; empty for none. */
+  readonly mountPoint: string
   /** A bridge gets nothing back that it sent, and RETAIN as published (custom of 3.x). */
   readonly isBridge: boolean
   readonly publisher: Publisher

@@ -2,7 +2,6 @@
 // (MQTT 5.0 sections 3.3.4, 4.3).
 
 import type { ClientRights } from '../../access/client-rights.js'
-import type { ListenerConfig } from '../../options/config.js'
 import { PacketType } from '../../protocol/packet-types.js'
 import type { Publish } from '../../protocol/packets/publish.js'
 import { ProtocolError } from '../../protocol/protocol-error.js'
@@ -32,8 +31,7 @@ export function handlePublish(
   checkLimits(context, client, packet)
   statistics.publishesReceived++
   statistics.publishBytesReceived += packet.payloadEnd - packet.payloadStart
-  const { mount_point: mountPoint } = client.listener
-  const topic = mountPoint === undefined ? named : mountPoint + named
+  const topic = client.mountPoint === '' ? named : client.mountPoint + named
   const { log } = context
   const reasonCode = judge(context, client, packet, named)
   if (log.isDebug) {
@@ -49,27 +47,27 @@ export function handlePublish(
   }
 }
 
-function checkLimits({ config }: BrokerContext, { listener }: ConnectedClient, packet: Publish): void {
-  if (packet.qos > listener.max_qos) throw new ProtocolError(ReasonCode.QOS_NOT_SUPPORTED, `QoS ${packet.qos}`) // [MQTT-3.2.2-11]
-  if (packet.retain && !config.retain_available)
+function checkLimits({ settings }: BrokerContext, { maxQos }: ConnectedClient, packet: Publish): void {
+  if (packet.qos > maxQos) throw new ProtocolError(ReasonCode.QOS_NOT_SUPPORTED, `QoS ${packet.qos}`) // [MQTT-3.2.2-11]
+  if (packet.retain && !settings.retainAvailable)
     throw new ProtocolError(ReasonCode.RETAIN_NOT_SUPPORTED, 'retained message') // [MQTT-3.2.2-14]
 }
 
 /** Whether a client may publish to `topic` as it calls it: what is the broker's stays so behind a mount point. */
-export function mayPublish({ mount_point: prefix }: ListenerConfig, rights: ClientRights, topic: string): boolean {
-  if (prefix === undefined) return rights.mayWrite(topic)
-  return !topic.startsWith('$SYS') && !topic.startsWith('$share') && rights.mayWrite(prefix + topic)
+export function mayPublish(mountPoint: string, rights: ClientRights, topic: string): boolean {
+  if (mountPoint === '') return rights.mayWrite(topic)
+  return !topic.startsWith('$SYS') && !topic.startsWith('$share') && rights.mayWrite(mountPoint + topic)
 }
 
 /** The reason code of a refusal, undefined when the message may pass. `topic` is the client's name for it. */
 function judge(
-  { config }: BrokerContext,
-  { session, listener }: ConnectedClient,
+  { settings }: BrokerContext,
+  { session, mountPoint }: ConnectedClient,
   packet: Publish,
   topic: string,
 ): ReasonCode | undefined {
-  if (!mayPublish(listener, session.rights, topic)) return ReasonCode.NOT_AUTHORIZED
-  const { message_size_limit: limit } = config
+  if (!mayPublish(mountPoint, session.rights, topic)) return ReasonCode.NOT_AUTHORIZED
+  const { messageSizeLimit: limit } = settings
   if (limit > 0 && packet.payloadEnd - packet.payloadStart > limit) return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
   return undefined
 }

@@ -87,7 +87,7 @@ export class Session implements Receiver {
   deliver(message: Message, subscription: Subscription): boolean {
     if (subscription.noLocal && message.publisher?.clientId === this.clientId) return false // [MQTT-3.8.3-3]
     if (!this.rights.mayRead(message.topic)) return false
-    const { allowDuplicates, upgradeQos } = this.context.delivery
+    const { allowDuplicates, upgradeQos } = this.context.settings
     if (
       !allowDuplicates &&
       subscription.group === undefined &&
@@ -104,7 +104,7 @@ export class Session implements Receiver {
 
   deliverRetained(message: Message, subscription: Subscription): void {
     if (!this.rights.mayRead(message.topic)) return
-    const { upgradeQos } = this.context.delivery
+    const { upgradeQos } = this.context.settings
     const qos = upgradeQos || subscription.qos < message.qos ? subscription.qos : message.qos
     this.send(message, qos, true, subscription) // [MQTT-3.3.1-8 of 3.1.1]
   }
@@ -112,7 +112,7 @@ export class Session implements Receiver {
   private send(message: Message, qos: Qos, retain: boolean, subscription: Subscription): boolean {
     if (qos > 0) return this.enqueue(message, qos, retain, subscription)
     const { client } = this
-    const { queueQos0: queues } = this.context.delivery
+    const { queueQos0: queues } = this.context.settings
     if (client === undefined)
       return queues && this.expiryInterval > 0 ? this.enqueue(message, 0, retain, subscription) : false
     // Queued QoS 0 messages must not be overtaken.

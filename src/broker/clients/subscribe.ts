@@ -49,7 +49,7 @@ export function handleSubscribe(context: BrokerContext, client: ConnectedClient,
 
 function subscribe(
   { config, router }: BrokerContext,
-  { session, listener, isBridge }: ConnectedClient,
+  { session, mountPoint, maxQos, isBridge }: ConnectedClient,
   request: SubscriptionRequest,
   identifier: number,
 ): Made | ReasonCode {
@@ -62,8 +62,8 @@ function subscribe(
     receiver: session,
     text: request.filter,
     group,
-    filter: (listener.mount_point ?? '') + filter,
-    qos: Math.min(request.qos, listener.max_qos) as Qos, // [MQTT-3.2.2-10]
+    filter: mountPoint + filter,
+    qos: Math.min(request.qos, maxQos) as Qos, // [MQTT-3.2.2-10]
     noLocal: request.noLocal || isBridge,
     retainAsPublished: request.retainAsPublished || isBridge,
     retainHandling: request.retainHandling,

@@ -1,0 +1,139 @@
+// The CONNECT of one connection: from its bytes through the checks to the verdict, and the CONNACK of a refusal (MQTT 5.0 section
+// 3.1.4). What an accepted client becomes is its handler's business; the single checks are in connect.
+
+import type { Connection } from '../../net/connection.js'
+import type { Peer } from '../../net/listener.js'
+import type { ListenerConfig } from '../../options/config.js'
+import { encodeWithin } from '../../protocol/codec.js'
+import { PacketType, type ProtocolVersion } from '../../protocol/packet-types.js'
+import { type Connect, decodeConnect, refusalVersion } from '../../protocol/packets/connect.js'
+import { NO_PROPERTIES } from '../../protocol/properties.js'
+import { ProtocolError } from '../../protocol/protocol-error.js'
+import { Reader } from '../../protocol/reader.js'
+import { ReasonCode, returnCodeFor } from '../../protocol/reason-codes.js'
+import type { BrokerContext } from '../context.js'
+import { type Admission, judgeConnect, judgeOwner, type Refused } from './connect.js'
+
+/** Who waits for the verdict. */
+export interface LoginHost {
+  /** False when the connection has ended while a password was checked. */
+  readonly isWaiting: boolean
+  onAccepted(connect: Connect, admission: Admission): void
+  /** Refused, and told so if its version has a way to. The connection is to be closed [MQTT-3.2.2-7]. */
+  onRefused(reason: string): void
+  /** The check itself failed. */
+  onError(error: unknown): void
+}
+
+const NO_LIMIT = Number.POSITIVE_INFINITY
+
+export class Login {
+  /** What the client has said of itself, once it could be read. */
+  connect: Connect | undefined = undefined
+  private readonly context: BrokerContext
+  private readonly listener: ListenerConfig
+  private readonly peer: Peer
+  private readonly connection: Connection
+  private readonly host: LoginHost
+
+  constructor(context: BrokerContext, listener: ListenerConfig, peer: Peer, connection: Connection, host: LoginHost) {
+    this.context = context
+    this.listener = listener
+    this.peer = peer
+    this.connection = connection
+    this.host = host
+  }
+
+  /** Judges the CONNECT in bytes[start..end), at once or, with reading paused, when its password has been checked. */
+  onConnect(bytes: Buffer, start: number, end: number): void {
+    const { context } = this
+    context.statistics.connectionsReceived++
+    let connect: Connect
+    try {
+      connect = detached(decodeConnect(new Reader(bytes, start, end)))
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.refuseUnreadable(error, new Reader(bytes, start, end))
+      return
+    }
+    this.connect = connect
+    const verdict = judgeConnect(context, this.listener, connect)
+    if ('reasonCode' in verdict) {
+      this.refuse(verdict, connect.protocolVersion)
+      return
+    }
+    const refusal = context.access.authenticate(this.listener, connect.username, connect.password)
+    if (!(refusal instanceof Promise)) {
+      this.onAuthenticated(connect, verdict, refusal)
+      return
+    }
+    this.connection.pause()
+    refusal
+      .then((result) => {
+        if (!this.host.isWaiting) return
+        this.onAuthenticated(connect, verdict, result)
+        this.connection.resume()
+      })
+      .catch((error) => this.host.onError(error))
+  }
+
+  private onAuthenticated(connect: Connect, admission: Admission, refusal: string | undefined): void {
+    const refused =
+      refusal === undefined
+        ? judgeOwner(this.context, admission.clientId, connect.username)
+        : { reasonCode: ReasonCode.NOT_AUTHORIZED, reason: refusal }
+    if (refused === undefined) this.host.onAccepted(connect, admission)
+    else this.refuse(refused, connect.protocolVersion)
+  }
+
+  private refuseUnreadable(error: ProtocolError, reader: Reader): void {
+    const version = refusalVersion(reader)
+    const unsupported = error.reasonCode === ReasonCode.UNSUPPORTED_PROTOCOL_VERSION
+    const { reasonCode, message: reason } = error
+    this.context.log.info(`Protocol error from ${this.peer.address}:${this.peer.port}: ${reason}.`)
+    // A malformed 3.x CONNECT gets no answer [MQTT-3.1.4-1].
+    if (version === 5 || (version !== undefined && unsupported)) this.refuse({ reasonCode, reason }, version)
+    else this.host.onRefused(reason)
+  }
+
+  /** CONNACK with the reason, where the version has a code for it [MQTT-3.1.4-2] [MQTT-3.2.2-7]. */
+  private refuse({ reasonCode, reason }: Refused, version: ProtocolVersion): void {
+    const code = version === 5 ? reasonCode : returnCodeFor(reasonCode)
+    if (code !== undefined) {
+      const properties = version === 5 ? { reasonString: reason } : NO_PROPERTIES
+      const packet = { type: PacketType.CONNACK, sessionPresent: false, reasonCode: code, properties } as const
+      const bytes = encodeWithin(packet, version, this.connect?.properties.maximumPacketSize ?? NO_LIMIT)
+      if (bytes !== undefined) {
+        this.connection.write(bytes)
+        this.context.statistics.packetsSent++
+      }
+    }
+    this.logRefusal(reason)
+    this.host.onRefused(reason)
+  }
+
+  private logRefusal(reason: string): void {
+    const { config, log } = this.context
+    if (!config.connection_messages) return
+    const { address, port } = this.peer
+    const client = this.connect?.clientId || 'without id'
+    const user = this.connect?.username === undefined ? 'no user name' : `user '${this.connect.username}'`
+    log.notice(`Refused client ${client} from ${address}:${port} (${user}) on port ${this.listener.port}: ${reason}.`)
+  }
+}
+
+/** The CONNECT in memory of its own: a login takes longer than the read buffer stays as it is. */
+function detached(connect: Connect): Connect {
+  const { will, password } = connect
+  if (will === undefined && password === undefined) return connect
+  return {
+    ...connect,
+    password: password && Buffer.from(password),
+    will: will && { ...will, payload: Buffer.from(will.payload), properties: ownData(will.properties) },
+  }
+}
+
+function ownData<P extends { correlationData?: Uint8Array }>(properties: P): P {
+  const { correlationData } = properties
+  return correlationData === undefined ? properties : { ...properties, correlationData: Buffer.from(correlationData) }
+}
