@@ -66,6 +66,9 @@ export class Connection {
     })
     socket.on('close', () => {
       this.isOver = true
+      // What has gathered for a flush that is still to come goes nowhere.
+      this.used = 0
+      if (this.block !== undefined) this.writes.give(this.block)
       this.block = undefined
       this.owner.onClose(failure)
     })

@@ -1,0 +1,55 @@
+// A connection whose socket goes while packets wait for the flush at the end of the turn.
+
+import assert from 'node:assert/strict'
+import { Duplex } from 'node:stream'
+import { test } from 'node:test'
+import { Connection } from '../../src/net/connection.js'
+import { WriteQueue } from '../../src/net/write-queue.js'
+import { BlockPool } from '../../src/protocol/shared-block.js'
+
+function pair() {
+  const written: Buffer[] = []
+  const socket = new Duplex({
+    read() {},
+    write(chunk: Buffer, _encoding, done) {
+      written.push(Buffer.from(chunk))
+      done()
+    },
+  })
+  const closes: (Error | undefined)[] = []
+  const owner = {
+    onPacket() {},
+    onError() {},
+    onDrain() {},
+    onClose: (error: Error | undefined) => void closes.push(error),
+  }
+  const writes = new WriteQueue()
+  const connection = new Connection(socket, owner, 'client', { blocks: new BlockPool(), writes })
+  return { connection, socket, written, closes, writes }
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)))
+
+test('CVE-2020-13410: the flush that comes after the close does nothing and the block is reused', async () => {
+  const { connection, socket, written, closes, writes } = pair()
+  connection.writeAck(0x40, 1)
+  const block = writes.take()
+  writes.give(block)
+  const failure = new Error('reset')
+  socket.destroy(failure)
+  await turn()
+  assert.deepEqual(written, [])
+  assert.deepEqual(closes, [failure])
+  assert.equal(connection.pendingBytes, 0)
+  assert.notEqual(writes.take(), block, 'the block of the connection is back in the pool, on top')
+})
+
+test('a write that finishes after the close starts no other', async () => {
+  const { connection, socket, written, closes } = pair()
+  connection.write(Buffer.alloc(20_000, 'x'))
+  connection.writeAck(0x40, 1)
+  socket.destroy()
+  await turn()
+  assert.equal(closes.length, 1)
+  assert.ok(written.length <= 1)
+})
