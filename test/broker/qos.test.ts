@@ -121,7 +121,7 @@ describe('from the publisher', () => {
     assert.equal(await ackOf(publisher), 'PUBCOMP 8 0x92')
   })
 
-  test('F142 [MQTT-3.3.5-2] a 3.1.1 client whose QoS 2 message is refused finishes the handshake as if it were not', async (t) => {
+  test('F142 [MQTT-3.3.5-2 of 3.1.1] a 3.1.1 client whose QoS 2 message is refused finishes the handshake as if it were not', async (t) => {
     const publisher = await client(t, broker, { clientId: unique() })
     publisher.publish({ topic: '$SYS/refused', qos: 2, packetId: 7 })
     assert.equal(await ackOf(publisher), 'PUBREC 7')
