@@ -206,7 +206,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     }
     this.login = undefined
     this.askedForSession = (connect.properties.sessionExpiryInterval ?? 0) > 0
-    this.will = connect.will
+    this.will = connect.will // [MQTT-3.1.2-7]
     if (this.will !== undefined && !mayPublish(mountPoint, rights, this.will.topic)) {
       log.notice(`Will of ${clientId} to '${mountPoint}${this.will.topic}' denied by the ACL.`)
       this.will = undefined
