@@ -282,7 +282,7 @@ test('[MQTT-3.1.2-6] Clean Start 0 without a session makes one', async () => {
 
 // --- Maximum Packet Size of the client ---
 
-test('E68 CONNACK larger than the client takes: nothing is sent and nothing remains', async () => {
+test('E68 [MQTT-3.1.2-24] CONNACK larger than the client takes: nothing is sent and nothing remains', async () => {
   const watcher = (await RawClient.connect(broker.port, { clientId: freshId() })).client
   await watcher.subscribe('small/will')
   const client = await RawClient.open(broker.port)

@@ -141,6 +141,37 @@ for (const { name, keepAlive, allowed, ends } of keepAlives)
         assert.deepEqual((await watcher.settled()).map(describePacket), ["PUBLISH gone '' q0"])
       }))
 
+interface Sign {
+  readonly name: string
+  /** Sent once the first half of the time is over. */
+  readonly send: string
+  readonly counts: boolean
+}
+
+// biome-ignore format: one row a line
+const signs: readonly Sign[] = [
+  { name: 'PINGREQ counts', send: 'c000', counts: true },
+  { name: 'PUBLISH counts', send: '3003000161', counts: true },
+  { name: 'an acknowledgement counts', send: '40020007', counts: true },
+  { name: 'half a packet does not', send: '30030001', counts: false },
+  { name: 'nothing does not, whatever the broker sends', send: '', counts: false },
+]
+for (const { name, send, counts } of signs)
+  test(`F102 F103 signs of life: ${name}`, () =>
+    withBroker('', async (broker) => {
+      const other = (await RawClient.connect(broker.port, { clientId: 'other' })).client
+      const { client } = await RawClient.connect(broker.port, { clientId: 'c', keepAlive: 10 })
+      await client.subscribe('news')
+      broker.advance(10)
+      client.send(send)
+      other.publish({ topic: 'news' })
+      while ((await client.next()).type !== PacketType.PUBLISH);
+      await other.settled()
+      broker.advance(10)
+      if (counts) assert.deepEqual(await client.settled(), [])
+      else assert.deepEqual((await client.closed()).map(describePacket), [])
+    }))
+
 test('F101 the keep alive the broker has set is the one that counts', () =>
   withBroker('max_keepalive 10', async (broker) => {
     const other = (await RawClient.connect(broker.port, { clientId: 'other', keepAlive: 10, version: 5 })).client

@@ -4,12 +4,13 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { encodePacket } from '../../src/protocol/codec.js'
 import { PacketType, type ProtocolVersion } from '../../src/protocol/packet-types.js'
 import type { Publish } from '../../src/protocol/packets/publish.js'
 import { malformedPackets } from '../golden/malformed.js'
 import type { MalformedPacket } from '../golden/malformed-packet.js'
 import { startBroker, type TestBroker } from '../support/broker-kit.js'
-import { RawClient } from '../support/raw-client.js'
+import { connectPacket, RawClient } from '../support/raw-client.js'
 import { describePacket } from './conversation.js'
 
 const UNSUPPORTED_VERSION = 0x84
@@ -71,4 +72,18 @@ describe('[MQTT-4.13.1-1] [MQTT-4.13.2-1] [MQTT-4.8.0-1 of 3.1.1] [MQTT-3.14.0-1
       assert.equal(published.topic, will.topic)
     })
   })
+})
+
+test('F146 DISCONNECT can be read although more input follows the fault', async () => {
+  const { client } = await RawClient.connect(broker.port, { clientId: 'talker', version: 5 })
+  client.send(Buffer.concat([Buffer.of(0, 0), Buffer.alloc(3_000_000, 0xc0)]))
+  assert.deepEqual((await client.closed()).map(describePacket), ['DISCONNECT 0x81'])
+})
+
+test('F146 CONNACK can be read although more input follows a refused CONNECT', async () => {
+  const client = await RawClient.open(broker.port)
+  client.version = 5
+  const connect = connectPacket({ version: 5, properties: { authenticationMethod: 'm' } })
+  client.send(Buffer.concat([encodePacket(connect, 5), Buffer.alloc(3_000_000, 0xc0)]))
+  assert.deepEqual((await client.closed()).map(describePacket), ['CONNACK 0 0x8c'])
 })
