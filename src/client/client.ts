@@ -98,7 +98,7 @@ export class Client implements LinkOwner {
   private isOpen = false
   private cancelRetry: Cancel = () => {}
   private delay: number | undefined = undefined
-  private checkedTopic = ''
+  private checkedTopic: string | undefined = undefined
   /** What to do when the packet at hand has been dealt with. */
   private goodbye: (() => void) | undefined = undefined
   private isHandling = false
