@@ -182,7 +182,7 @@ describe('overlapping subscriptions', () => {
     { name: 'false does not concern 5.0', conf: 'allow_duplicate_messages false', version: 5, qos: [0, 1, 2] },
   ] as const
   for (const { name, conf, version, qos } of duplicates)
-    test(`F54 [MQTT-3.3.5-1] allow_duplicate_messages ${name}`, async (t) => {
+    test(`F54 [MQTT-3.3.5-1 of 3.1.1] allow_duplicate_messages ${name}`, async (t) => {
       const own = await startBroker({ conf: `sys_interval 0\n${conf}` })
       t.after(() => own.stop())
       const one = await client(t, own, { clientId: 'one', version })

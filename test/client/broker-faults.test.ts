@@ -35,7 +35,7 @@ const faults5: readonly Fault[] = [
   { name: 'E189 [MQTT-3.2.0-2] a second CONNACK', sends: OK5 + OK5, code: 0x82 },
   { name: 'E189 [MQTT-3.2.0-1] PINGRESP before CONNACK', sends: 'd0 00', code: 0x82 },
   { name: 'E189 [MQTT-3.2.0-1] PUBLISH before CONNACK', sends: '30 04 00 01 61 00', code: 0x82 },
-  { name: 'E189 [MQTT-3.14.0-1] DISCONNECT before CONNACK', sends: 'e0 00', code: 0x82 },
+  { name: 'E175 E189 [MQTT-3.14.0-1] DISCONNECT before CONNACK', sends: 'e0 00', code: 0x82 },
   { name: 'E190 Receive Maximum 0', sends: '20 06 00 00 03 21 00 00', code: 0x82 },
   { name: 'E190 Maximum Packet Size 0', sends: '20 08 00 00 05 27 00 00 00 00', code: 0x82 },
   { name: 'E190 Maximum QoS 2', sends: '20 05 00 00 02 24 02', code: 0x82 },
