@@ -3,16 +3,11 @@
 
 import { ProtocolError } from '../protocol/protocol-error.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
-
-const NONE: ReadonlySet<number> = new Set()
+import { PacketIdSet } from './packet-id-set.js'
 
 export class Inbound {
-  private open: Set<number> | undefined = undefined
-
   /** Identifiers that wait for their PUBREL. */
-  get openIds(): ReadonlySet<number> {
-    return this.open ?? NONE
-  }
+  readonly openIds = new PacketIdSet()
 
   /**
    * A QoS 2 PUBLISH: true when it is new, false when it repeats one that is open.
@@ -20,16 +15,15 @@ export class Inbound {
    * @throws ProtocolError 0x93 when more are open than that [MQTT-3.3.4-7].
    */
   begin(packetId: number, receiveMaximum: number): boolean {
-    if (this.open === undefined) this.open = new Set()
-    if (this.open.has(packetId)) return false
-    if (this.open.size >= receiveMaximum)
+    if (this.openIds.has(packetId)) return false
+    if (this.openIds.size >= receiveMaximum)
       throw new ProtocolError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, `more than ${receiveMaximum} messages in flight`)
-    this.open.add(packetId)
+    this.openIds.add(packetId)
     return true
   }
 
   /** PUBREL, or a PUBLISH refused with PUBREC of 0x80 or more [MQTT-4.3.3-9]: returns whether the identifier was open. */
   end(packetId: number): boolean {
-    return this.open?.delete(packetId) ?? false // [MQTT-4.3.3-12]
+    return this.openIds.delete(packetId) // [MQTT-4.3.3-12]
   }
 }

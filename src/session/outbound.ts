@@ -5,6 +5,7 @@
 import type { Qos } from '../protocol/packets/publish.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
+import { DeliveryQueue } from './delivery-queue.js'
 import { InFlight } from './in-flight.js'
 import type { Message } from './message.js'
 import { MAX_PACKET_ID, PacketIds } from './packet-ids.js'
@@ -54,10 +55,7 @@ export class Outbound {
   private readonly ids = new PacketIds()
   private readonly inFlight = new InFlight()
   private sentCount = 0
-  private queue: Delivery[] = []
-  private queueHead = 0
-  /** Payload bytes that wait. */
-  queuedBytes = 0
+  private readonly queue = new DeliveryQueue()
   /** No later than the first moment, in ms, at which something that waits expires. */
   firstExpiry = Number.POSITIVE_INFINITY
   private inflightBytes = 0
@@ -83,7 +81,12 @@ export class Outbound {
   }
 
   get queuedCount(): number {
-    return this.queue.length - this.queueHead
+    return this.queue.size
+  }
+
+  /** Payload bytes that wait. */
+  get queuedBytes(): number {
+    return this.queue.bytes
   }
 
   get isEmpty(): boolean {
@@ -112,6 +115,7 @@ export class Outbound {
   detach(): void {
     this.sink = undefined
     this.resends = []
+    for (const { message } of this.queue.values()) message.keep()
   }
 
   /** Takes a message for the receiver. It keeps its turn: nothing overtakes what waits [MQTT-4.6.0-5] [MQTT-4.6.0-6]. */
@@ -124,10 +128,11 @@ export class Outbound {
     const { maxQueuedMessages, maxQueuedBytes } = this.limits
     const size = delivery.message.size
     if (maxQueuedMessages > 0 && this.queuedCount >= maxQueuedMessages) return 'dropped'
-    if (maxQueuedBytes > 0 && this.queuedBytes + size > maxQueuedBytes) return 'dropped'
-    delivery.message.keep()
+    if (maxQueuedBytes > 0 && this.queue.bytes + size > maxQueuedBytes) return 'dropped'
+    // With a connection it is likely to leave soon.
+    if (sink === undefined) delivery.message.keep()
+    else delivery.message.detach()
     this.queue.push(delivery) // [MQTT-3.1.2-5 of 3.1.1]
-    this.queuedBytes += size
     if (delivery.message.expiresAt < this.firstExpiry) this.firstExpiry = delivery.message.expiresAt
     return 'queued'
   }
@@ -162,26 +167,13 @@ export class Outbound {
     const sink = this.sink
     if (sink === undefined || !sink.isWritable) return
     if (this.resends.length > 0 && !this.resend(sink)) return
-    while (this.queueHead < this.queue.length && sink.isWritable) {
-      const delivery = this.queue[this.queueHead] as Delivery
+    for (let delivery = this.queue.first; delivery !== undefined && sink.isWritable; delivery = this.queue.first) {
       const expired = delivery.message.expiresAt <= now // [MQTT-3.3.2-5]
       if (!expired && !this.hasRoom(delivery)) break
-      this.shift(delivery)
+      this.queue.shift()
       if (expired) continue
       if (delivery.qos === 0) sink.sendPublish(delivery, false)
       else this.sendFirst(sink, delivery)
-    }
-  }
-
-  private shift(delivery: Delivery): void {
-    this.queuedBytes -= delivery.message.size
-    this.queueHead++
-    if (this.queueHead === this.queue.length) {
-      this.queue = []
-      this.queueHead = 0
-    } else if (this.queueHead === 1024) {
-      this.queue = this.queue.slice(1024)
-      this.queueHead = 0
     }
   }
 
@@ -216,7 +208,7 @@ export class Outbound {
     if (delivery === undefined) return undefined
     if (delivery.qos !== 1) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'PUBACK for a QoS 2 message')
     this.finish(delivery)
-    if (this.queueHead < this.queue.length || this.resends.length > 0) this.pump(now)
+    if (this.queue.size > 0 || this.resends.length > 0) this.pump(now)
     return delivery
   }
 
@@ -251,30 +243,24 @@ export class Outbound {
     if (delivery === undefined) return undefined
     if (!delivery.released) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'PUBCOMP without PUBREC')
     this.finish(delivery)
-    if (this.queueHead < this.queue.length || this.resends.length > 0) this.pump(now)
+    if (this.queue.size > 0 || this.resends.length > 0) this.pump(now)
     return delivery
   }
 
   /** Forgets waiting deliveries that have expired [MQTT-3.3.2-5] or that `isAllowed` no longer admits. */
   filterQueue(now: number, isAllowed: (delivery: Delivery) => boolean = () => true): void {
-    const kept: Delivery[] = []
-    this.queuedBytes = 0
     this.firstExpiry = Number.POSITIVE_INFINITY
-    for (let i = this.queueHead; i < this.queue.length; i++) {
-      const delivery = this.queue[i] as Delivery
-      if (delivery.message.expiresAt <= now || !isAllowed(delivery)) continue
-      kept.push(delivery)
-      this.queuedBytes += delivery.message.size
+    this.queue.filter((delivery) => {
+      if (delivery.message.expiresAt <= now || !isAllowed(delivery)) return false
       this.firstExpiry = Math.min(this.firstExpiry, delivery.message.expiresAt)
-    }
-    this.queue = kept
-    this.queueHead = 0
+      return true
+    })
   }
 
   /** Everything unfinished: in flight in order of sending, then waiting. */
   *deliveries(): IterableIterator<Delivery> {
     yield* this.inFlight.inOrder()
-    for (let i = this.queueHead; i < this.queue.length; i++) yield this.queue[i] as Delivery
+    yield* this.queue.values()
   }
 }
 

@@ -24,13 +24,13 @@ describe('QoS 2 from the peer', () => {
     assert.equal(inbound.end(1), false)
   })
 
-  const limits = [1, 2, 20, 65_535]
+  const limits = [1, 2, 20, 65_534]
   for (const receiveMaximum of limits)
     test(`[MQTT-3.3.4-7] with Receive Maximum ${receiveMaximum} one more is refused, a repetition is not`, () => {
       const inbound = new Inbound()
       for (let id = 1; id <= receiveMaximum; id++) assert.equal(inbound.begin(id, receiveMaximum), true)
       assert.equal(inbound.begin(1, receiveMaximum), false)
-      const error = protocolErrorOf(() => inbound.begin(0, receiveMaximum))
+      const error = protocolErrorOf(() => inbound.begin(receiveMaximum + 1, receiveMaximum))
       assert.equal(error?.reasonCode, ReasonCode.RECEIVE_MAXIMUM_EXCEEDED)
       inbound.end(1)
       assert.equal(inbound.begin(1, receiveMaximum), true)
