@@ -3,7 +3,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pubOptions } from '../../src/options/client-options.js'
 import { helpText } from '../../src/options/help-text.js'
-import { directiveList, flagList, LIST_BEGIN, LIST_END, replaceList } from '../../src/options/man-page.js'
+import {
+  directiveList,
+  flagList,
+  laterNames,
+  listMarkers,
+  replaceList,
+  unusedList,
+} from '../../src/options/man-page.js'
 import { editDistance, nearest } from '../../src/options/nearest.js'
 import type { Directive, Flag } from '../../src/options/option.js'
 
@@ -131,9 +138,30 @@ Because.
 })
 
 test('a list goes between its markers', () => {
-  const page = `before\n${LIST_BEGIN}\nold\n${LIST_END}\nafter\n`
-  const replaced = replaceList(page, 'new\n')
-  assert.equal(replaced, `before\n${LIST_BEGIN}\nnew\n${LIST_END}\nafter\n`)
-  assert.equal(replaceList(replaced, 'new\n'), replaced)
-  assert.throws(() => replaceList('no markers', 'new\n'), /no markers/)
+  const [one, two] = [listMarkers('one'), listMarkers('two')]
+  const page = (text: string) => `${one.begin}\nkept\n${one.end}\n${two.begin}\n${text}${two.end}\nafter\n`
+  assert.equal(replaceList(page('old\n'), 'two', 'new\n'), page('new\n'))
+  assert.equal(replaceList(page('new\n'), 'two', 'new\n'), page('new\n'))
+  assert.throws(() => replaceList(page(''), 'three', 'new\n'), /no markers for its list three/)
+})
+
+test('what is not supported yet, has no effect or is refused stands apart', () => {
+  const rows = [
+    { name: 'a', kind: 'path', scope: 'global', reload: 'no', later: true, help: 'A.' },
+    { name: 'b', kind: 'word', scope: 'global', reload: 'no', words: ['x', 'y'], later: ['y'], help: 'B.' },
+    { name: 'c', kind: 'path', scope: 'global', reload: 'no', later: true, help: 'C.' },
+    { name: 'd', kind: 'path', scope: 'global', reload: 'no', ignored: 'use e', help: 'D.' },
+    { name: 'e', kind: 'path', scope: 'global', reload: 'no', refused: 'it cannot be', aliases: ['f'], help: 'E.' },
+  ] as const satisfies readonly Directive[]
+  const flag = { name: 'l', kind: 'flag', flags: ['-l', '--long'], later: true, help: 'L.' } as const satisfies Flag
+  assert.equal(laterNames(rows), '.Cm a ,\n.Cm c .\n')
+  assert.equal(laterNames([flag]), '.Fl l ,\n.Fl -long .\n')
+  assert.match(
+    directiveList(rows),
+    /^\.Bl .*\n\.It Cm b Ar x\|y\nB\.\nNot changed by a reload\.\nNot supported yet: y\.\n\.El\n$/,
+  )
+  assert.equal(
+    unusedList(rows),
+    '.Bl -tag -width Ds\n.It Cm d\nHas no effect: use e.\n.It Cm e\nRefused: it cannot be.\n.El\n',
+  )
 })
