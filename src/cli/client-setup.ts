@@ -68,14 +68,10 @@ function chooseClientId(values: ConnectionValues, version: ProtocolVersion): str
 
 /** The Session Expiry Interval to send, if any: `-c` keeps the session for ever unless `-x` says how long. */
 function chooseSession(values: ConnectionValues, version: ProtocolVersion): Properties {
-  const { disable_clean_session: keep, session_expiry: seconds, id } = values
-  if (version < 5) {
-    if (keep && id === undefined) throw new UsageError('-c needs a client id: -i ID')
-    return {}
-  }
-  const expiry = seconds ?? (keep ? NEVER : 0)
-  if ((keep || expiry === NEVER) && id === undefined && !(keep && expiry === 0))
-    throw new UsageError(`${keep ? '-c' : '-x'} needs a client id, to find the session again: -i ID`)
+  if (version < 5) return {}
+  const expiry = values.session_expiry ?? (values.disable_clean_session ? NEVER : 0)
+  if (expiry === NEVER && values.id === undefined)
+    throw new UsageError('-x needs a client id, to find the session again: -i ID')
   return expiry === 0 ? {} : { sessionExpiryInterval: expiry }
 }
 

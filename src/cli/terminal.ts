@@ -1,14 +1,17 @@
 // What a person at a terminal sees besides the data: messages on stderr, in colour where that is wanted, and a spinner while
 // something takes long. Off a terminal it is plain text. chalk and ora are loaded only when they are used.
 
+import type { Readable } from 'node:stream'
 import type { Ora } from 'ora'
 import { escapeControls, Output, type OutputStream } from './output.js'
 
+type ErrorStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
+
 /** The streams and the environment of the process. */
 export interface Streams {
-  readonly stdin: NodeJS.ReadStream
+  readonly stdin: Readable
   readonly stdout: OutputStream & { readonly isTTY?: boolean }
-  readonly stderr: NodeJS.WriteStream
+  readonly stderr: ErrorStream
   readonly env: NodeJS.ProcessEnv
 }
 
@@ -19,7 +22,7 @@ const plain = (text: string) => text
 
 export class Terminal {
   readonly output: Output
-  private readonly stderr: NodeJS.WriteStream
+  private readonly stderr: ErrorStream
   private readonly red: (text: string) => string
   private readonly yellow: (text: string) => string
   private readonly spins: boolean
