@@ -247,8 +247,13 @@ export class Outbound {
     return delivery
   }
 
-  /** Forgets waiting deliveries that have expired [MQTT-3.3.2-5] or that `isAllowed` no longer admits. */
+  /**
+   * Forgets waiting deliveries that have expired [MQTT-3.3.2-5], and those, waiting or to be sent again, that `isAllowed` no longer
+   * admits.
+   */
   filterQueue(now: number, isAllowed: (delivery: Delivery) => boolean = () => true): void {
+    for (const delivery of this.inFlight.inOrder())
+      if (!delivery.released && !isAllowed(delivery)) this.finish(delivery)
     this.firstExpiry = Number.POSITIVE_INFINITY
     this.queue.filter((delivery) => {
       if (delivery.message.expiresAt <= now || !isAllowed(delivery)) return false

@@ -227,6 +227,17 @@ describe('queue', () => {
     assert.equal(outbound.queuedCount, 0)
   })
 
+  test('filterQueue forgets what is no longer allowed, also in flight, unless its PUBREL has gone', () => {
+    const { outbound, sink } = connectedOutbound(3)
+    for (const delivery of [item('no', 1), item('no', 2), item('yes', 1), item('no', 1)]) outbound.enqueue(delivery)
+    outbound.onPubrec(2, ReasonCode.SUCCESS, 0)
+    outbound.detach()
+    outbound.filterQueue(0, ({ message }) => message.payload.toString() !== 'no')
+    sink.take()
+    outbound.attach(sink, 10, 0)
+    assert.deepEqual(sink.take(), ['pubrel m2', 'm3 yes q1 dup'])
+  })
+
   test('filterQueue forgets what has expired and what is no longer allowed', () => {
     const { outbound, sink } = connectedOutbound(1)
     for (const delivery of [item('open'), item('old', 1, 5), item('no'), item('yes')]) outbound.enqueue(delivery)

@@ -86,7 +86,7 @@ export class Session implements Receiver {
 
   deliver(message: Message, subscription: Subscription): boolean {
     if (subscription.noLocal && message.publisher?.clientId === this.clientId) return false // [MQTT-3.8.3-3]
-    if (!this.rights.mayRead(message.topic)) return false
+    if (!this.mayHave(message.topic)) return false
     const { allowDuplicates, upgradeQos } = this.context.settings
     if (
       !allowDuplicates &&
@@ -103,10 +103,15 @@ export class Session implements Receiver {
   }
 
   deliverRetained(message: Message, subscription: Subscription): void {
-    if (!this.rights.mayRead(message.topic)) return
+    if (!this.mayHave(message.topic)) return
     const { upgradeQos } = this.context.settings
     const qos = upgradeQos || subscription.qos < message.qos ? subscription.qos : message.qos
     this.send(message, qos, true, subscription) // [MQTT-3.3.1-8 of 3.1.1]
+  }
+
+  /** `site/#` matches `site` as well, which is outside of the mount point `site/`. */
+  private mayHave(topic: string): boolean {
+    return topic.length > this.mountPoint.length && this.rights.mayRead(topic)
   }
 
   private send(message: Message, qos: Qos, retain: boolean, subscription: Subscription): boolean {
