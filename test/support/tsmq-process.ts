@@ -7,8 +7,10 @@ import { join, resolve } from 'node:path'
 import { Program, type ProgramOptions } from './program.js'
 
 export interface TsmqOptions {
-  /** Lines of the configuration behind `listener 0 127.0.0.1`; `{folder}` stands for the folder of `files`. None: local-only mode. */
+  /** Lines of the configuration behind `listener PORT 127.0.0.1`; `{folder}` stands for the folder of `files`. None: local-only mode. */
   readonly conf?: string
+  /** Any free one unless given. */
+  readonly port?: number
   /** name → content, each for its owner only. */
   readonly files?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
@@ -33,12 +35,19 @@ export function command(
 }
 
 /** Starts the broker and waits until it is running. Stop it in `after` or `finally`. */
-export async function startTsmq({ conf, files = {}, args = [] }: TsmqOptions = {}): Promise<TsmqProcess> {
+export async function startTsmq({
+  conf,
+  port: wanted = 0,
+  files = {},
+  args = [],
+}: TsmqOptions = {}): Promise<TsmqProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'tsmq-process-'))
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content, { mode: 0o600 })
   const file = join(folder, 'tsmq.conf')
-  if (conf !== undefined) writeFileSync(file, `listener 0 127.0.0.1\n${conf.replaceAll('{folder}', folder)}\n`)
-  const program = command('tsmq', [...(conf === undefined ? ['-p', '0'] : ['-c', file]), ...args], { cwd: folder })
+  if (conf !== undefined) writeFileSync(file, `listener ${wanted} 127.0.0.1\n${conf.replaceAll('{folder}', folder)}\n`)
+  const program = command('tsmq', [...(conf === undefined ? ['-p', `${wanted}`] : ['-c', file]), ...args], {
+    cwd: folder,
+  })
   try {
     const opened = await program.line(/Opening ipv4 listen socket on port \d+\./)
     await program.line(/ running$/)
