@@ -20,7 +20,7 @@ const isCheckout = existsSync(inRoot('src')) && existsSync(inRoot('package-lock.
 if (isCheckout) {
   if (timeOf(inRoot('node_modules', '.package-lock.json')) < timeOf(inRoot('package-lock.json'))) {
     console.error('tsmq: installing packages (npm ci)')
-    execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', '--include=dev'], {
       cwd: root,
       stdio: ['ignore', 'ignore', 'inherit'],
       shell: process.platform === 'win32',

@@ -1,5 +1,5 @@
 // Runs the tests under build/test with node:test. Arguments that name folders or parts of file names choose among them
-// (`npm test -- protocol`); without any, everything runs except what lives under bench/ and soak/.
+// (`npm test -- protocol`); without any, everything runs except what lives under bench/ and soak/. `--not PART` leaves out.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -8,13 +8,15 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = join(root, 'build', 'test')
 const wanted = process.argv.slice(2)
+const except = ['bench', 'soak']
+for (let at = wanted.indexOf('--not'); at >= 0; at = wanted.indexOf('--not')) except.push(wanted.splice(at, 2)[1] ?? '')
 const files = readdirSync(folder, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.test.js'))
   .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
   .filter((file) => {
     const name = relative(folder, file)
     if (wanted.length > 0) return wanted.some((part) => name.includes(part))
-    return !name.startsWith('bench') && !name.startsWith('soak')
+    return !except.some((part) => part !== '' && name.startsWith(part))
   })
   .sort()
 if (files.length === 0) {
