@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Packet } from '../../src/protocol/codec.js'
 import { PacketType } from '../../src/protocol/packet-types.js'
 import type { Publish } from '../../src/protocol/packets/publish.js'
 import { NO_PROPERTIES, type Properties } from '../../src/protocol/properties.js'
@@ -155,7 +156,7 @@ describe('tsmq-pub: exit status', () => {
     await peer.accept(properties)
     await then(peer)
   }
-  const answering = (...answers: Parameters<Peer['send']>) =>
+  const answering = (...answers: readonly (Packet | string)[]) =>
     connected(NO_PROPERTIES, async (peer) => {
       await peer.expect(PUBLISH)
       peer.send(...answers)
