@@ -65,7 +65,7 @@ function propertyList(): string {
       .filter(
         ({ carriers: all, only }) => all.includes(carrier) && !(only?.carrier === carrier && only.sender === 'server'),
       )
-      .map(({ name }) => name)
+      .map(({ name }) => name.replaceAll('-', '\\-'))
     return `.It Cm ${carrier.toLowerCase()}\n${names.join(',\n')}\n`
   })
   return `.Bl -tag -width Ds\n${items.join('')}.El\n`
