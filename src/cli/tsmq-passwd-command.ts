@@ -2,12 +2,10 @@
 // edited, hashes made and files replaced is in the files beside this one.
 import { lstatSync, realpathSync } from 'node:fs'
 import { AccessFileError } from '../access/access-file-error.js'
-import { MAX_BCRYPT_COST, MIN_BCRYPT_COST } from '../access/bcrypt-hash.js'
 import { trimBlanks } from '../access/file-lines.js'
 import { MAX_USERNAME_BYTES } from '../access/password-file.js'
 import type { HashSettings } from '../access/password-hash.js'
 import { readRestrictedFile } from '../access/restricted-file.js'
-import { MAX_PBKDF2_ITERATIONS } from '../access/sha512-hash.js'
 import { parseCommandLine, UsageError } from '../options/command-line.js'
 import { type PasswdValues, passwdOptions } from '../options/passwd-options.js'
 import { EXIT_STATUS } from './exit.js'
@@ -149,9 +147,6 @@ async function askTwice({ stdin, stdout, stderr }: PasswdStreams, lineOnStdout: 
 }
 
 function hashSettings({ hash, cost, iterations }: PasswdValues): HashSettings {
-  if (cost < MIN_BCRYPT_COST || cost > MAX_BCRYPT_COST)
-    throw new UsageError(`--cost must be a number from ${MIN_BCRYPT_COST} to ${MAX_BCRYPT_COST}`)
-  if (iterations > MAX_PBKDF2_ITERATIONS) throw new UsageError(`-I must be at most ${MAX_PBKDF2_ITERATIONS}`)
   return { family: hash, cost, iterations }
 }
 

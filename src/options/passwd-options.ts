@@ -43,9 +43,9 @@ export const passwdOptions = [
     kind: 'decimal',
     args: ['COUNT'],
     min: 1,
-    max: 2_147_483_647,
+    max: 5_000_000,
     default: 100_000,
-    help: 'Iterations of sha512-pbkdf2.',
+    help: 'Iterations of sha512-pbkdf2, at most 5000000.',
   },
   {
     name: 'cost',
@@ -53,9 +53,9 @@ export const passwdOptions = [
     kind: 'decimal',
     args: ['COST'],
     min: 4,
-    max: 31,
+    max: 16,
     default: 10,
-    help: 'Cost of bcrypt: each step doubles the time of a check.',
+    help: 'Cost of bcrypt, 4 to 16: each step doubles the time of a check.',
   },
   {
     name: 'help',

@@ -164,7 +164,7 @@ const cases: readonly Case[] = [
   ['passwd', '-H md5', "-H must be one of bcrypt, argon2id, sha512-pbkdf2, sha512, not 'md5'"],
   ['passwd', ['-H', 'bcrypt x'], "-H takes one word a line: 'x' behind bcrypt is ignored"],
   ['passwd', '-I 0', '-I must be at least 1, not 0'],
-  ['passwd', '--cost 3', '--cost must be between 4 and 31, not 3'],
+  ['passwd', '--cost 3', '--cost must be between 4 and 16, not 3'],
   ['passwd', '-c -D', '-c and -D cannot be used together'],
   ['passwd', '-U -c', '-c and -U cannot be used together'],
   ['passwd', '-D -U', '-D and -U cannot be used together'],
