@@ -163,7 +163,7 @@ const cases: readonly Case[] = [
   ['passwd', '-H argon2id --cost 12 -I 5', { hash: 'argon2id', cost: 12, iterations: 5 }],
   ['passwd', '-H md5', "-H must be one of bcrypt, argon2id, sha512-pbkdf2, sha512, not 'md5'"],
   ['passwd', ['-H', 'bcrypt x'], "-H takes one word a line: 'x' behind bcrypt is ignored"],
-  ['passwd', '-I 0', '-I must be at least 1, not 0'],
+  ['passwd', '-I 0', '-I must be between 1 and 5000000, not 0'],
   ['passwd', '--cost 3', '--cost must be between 4 and 16, not 3'],
   ['passwd', '-c -D', '-c and -D cannot be used together'],
   ['passwd', '-U -c', '-c and -U cannot be used together'],
