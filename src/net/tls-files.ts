@@ -1,0 +1,101 @@
+// The files of a TLS listener: certificate, key, authorities, revocation lists. Reads and checks them before anything depends on
+// them, so that a fault is told by file and cause. What is done with them is tls.ts's.
+
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** A file that TLS cannot work with. The message names the directive, the file and the cause. */
+export class TlsFileError extends Error {
+  override readonly name = 'TlsFileError'
+}
+
+/** The directive that names a file. */
+type Directive = 'certfile' | 'keyfile' | 'cafile' | 'capath' | 'crlfile'
+
+/** A certificate with the chain behind it and its key, as PEM. */
+export interface Identity {
+  readonly cert: string
+  readonly key: string
+}
+
+const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]+?-----END \1-----/g
+const CERTIFICATES = ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICATE']
+/** How OpenSSL names the files of a folder of authorities: hash of the subject, then a number. */
+const HASHED_NAME = /^[0-9a-f]{8}\.\d+$/
+
+/**
+ * Reads a certificate and its key.
+ * @throws TlsFileError when one cannot be read, is not what it should be, or the two do not belong together
+ */
+export function readIdentity(certfile: string, keyfile: string): Identity {
+  const [leaf] = readCertificates('certfile', certfile)
+  const key = read('keyfile', keyfile)
+  if (leaf?.checkPrivateKey(privateKey(keyfile, key)) !== true)
+    throw new TlsFileError(`keyfile ${keyfile} is not the key of certfile ${certfile}`)
+  return { cert: read('certfile', certfile), key }
+}
+
+/**
+ * The authorities in a file, in a folder, or both.
+ * @throws TlsFileError when one cannot be read or is empty: nobody is trusted, or not checked, by mistake
+ */
+export function readAuthorities(cafile: string | undefined, capath: string | undefined): readonly X509Certificate[] {
+  const fromFile = cafile === undefined ? [] : readCertificates('cafile', cafile)
+  if (capath === undefined) return fromFile
+  const names = attempt('capath', capath, () => readdirSync(capath)).filter((name) => HASHED_NAME.test(name))
+  if (names.length === 0)
+    throw new TlsFileError(`capath ${capath}: no certificates named by their hash (made with openssl rehash)`)
+  return [...fromFile, ...names.sort().flatMap((name) => readCertificates('capath', join(capath, name)))]
+}
+
+/**
+ * The revocation lists in a file, each as PEM.
+ * @throws TlsFileError when it cannot be read or holds none
+ */
+export function readRevocationLists(crlfile: string): readonly string[] {
+  const lists = blocks(read('crlfile', crlfile), ['X509 CRL'])
+  if (lists.length === 0) throw new TlsFileError(`crlfile ${crlfile}: no revocation list in PEM form`)
+  return lists
+}
+
+function readCertificates(directive: Directive, file: string): readonly X509Certificate[] {
+  const found = blocks(read(directive, file), CERTIFICATES)
+  if (found.length === 0) throw new TlsFileError(`${directive} ${file}: no certificate in PEM form`)
+  return found.map((pem, index) => {
+    try {
+      return new X509Certificate(pem)
+    } catch {
+      throw new TlsFileError(`${directive} ${file}: certificate ${index + 1} cannot be read`)
+    }
+  })
+}
+
+function privateKey(file: string, pem: string): KeyObject {
+  try {
+    return createPrivateKey(pem)
+  } catch (error) {
+    const isEncrypted = pem.includes('ENCRYPTED') || (error instanceof Error && /passphrase/i.test(error.message))
+    throw new TlsFileError(
+      `keyfile ${file}: ${isEncrypted ? 'the key is encrypted; it has to be stored without a pass phrase' : 'no private key in PEM form'}`,
+    )
+  }
+}
+
+function blocks(text: string, kinds: readonly string[]): readonly string[] {
+  return [...text.matchAll(PEM_BLOCK)].filter(([, kind = '']) => kinds.includes(kind)).map(([block]) => block)
+}
+
+function read(directive: Directive, file: string): string {
+  return attempt(directive, file, () => readFileSync(file, 'latin1'))
+}
+
+function attempt<T>(directive: Directive, path: string, action: () => T): T {
+  try {
+    return action()
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error)
+    const reason = /^[A-Z0-9]+: (.*?)(?:, \w+.*)?$/.exec(text)?.[1] ?? text
+    throw new TlsFileError(`${directive} ${path}: ${reason}`, { cause: error })
+  }
+}
