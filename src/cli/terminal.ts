@@ -78,6 +78,7 @@ export async function openTerminal(streams: Streams, quiet: boolean): Promise<Te
   const isDumb = streams.env.TERM === 'dumb'
   const colourful = isTerminal && !isDumb && (streams.env.NO_COLOR ?? '') === ''
   if (!colourful) return new Terminal(streams, isTerminal && !isDumb && !quiet, plain, plain)
-  const { default: chalk } = await import('chalk')
+  const { Chalk } = await import('chalk')
+  const chalk = new Chalk({ level: 1 })
   return new Terminal(streams, !quiet, chalk.red, chalk.yellow)
 }

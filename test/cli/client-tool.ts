@@ -56,7 +56,14 @@ export function start(
       return true
     },
   }
-  const stderr = Object.assign(new PassThrough(), { isTTY, columns: 80 })
+  const stays = () => true
+  const stderr = Object.assign(new PassThrough(), {
+    isTTY,
+    columns: 80,
+    cursorTo: stays,
+    clearLine: stays,
+    moveCursor: stays,
+  })
   stderr.on('data', (chunk: Buffer) => complained.push(chunk))
   const streams = {
     stdin: Readable.from(options.input === undefined ? [] : [Buffer.from(options.input)]),

@@ -144,7 +144,7 @@ describe('tsmq-sub: what is asked for', () => {
     })
 })
 
-describe('tsmq-sub: how it ends', () => {
+describe('tsmq-sub: how it ends', { concurrency: true }, () => {
   test('0: -C takes so many and acknowledges them', async (t) => {
     const { peer, run } = await subscribed(t, ['-t', '#', '-q', '1', '-C', '2'])
     peer.send(...[1, 2, 3].map((packetId) => message('a', `m${packetId}`, { qos: 1, packetId })))
