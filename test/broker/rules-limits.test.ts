@@ -1,7 +1,9 @@
 // Limits on connections and sessions, keep alive, connect timeout, mount points and client ids made from user names.
 
 import assert from 'node:assert/strict'
+import { connect as dial } from 'node:net'
 import { describe, test } from 'node:test'
+import { encodePacket } from '../../src/protocol/codec.js'
 import { PacketType } from '../../src/protocol/packet-types.js'
 import type { Publish } from '../../src/protocol/packets/publish.js'
 import { startBroker, type TestBroker } from '../support/broker-kit.js'
@@ -86,6 +88,20 @@ describe('global_max_clients', () => {
         assert.equal((await RawClient.connect(broker.port, { clientId })).connack.reasonCode, 0)
     }))
 })
+
+test('a peer that does not close its side after DISCONNECT is dropped two seconds later', () =>
+  withBroker('max_connections 1', async (broker) => {
+    const socket = dial({ port: broker.port, host: '127.0.0.1', allowHalfOpen: true })
+    socket.write(encodePacket(connectPacket({ clientId: 'lingering' }), 4))
+    socket.write(Buffer.of(0xe0, 0))
+    await new Promise((resolve) => socket.resume().once('end', resolve))
+    broker.advance(1.5)
+    assert.deepEqual(await attempt(broker, { clientId: 'second' }), [])
+    broker.advance(0.5)
+    await new Promise((resolve) => setImmediate(resolve)) // the close of a dropped socket is told in the next turn
+    assert.equal((await RawClient.connect(broker.port, { clientId: 'third' })).connack.reasonCode, 0)
+    socket.destroy()
+  }))
 
 // --- time ---
 

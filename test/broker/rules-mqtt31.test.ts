@@ -105,7 +105,7 @@ describe('bridges', () => {
       const other = (await RawClient.connect(broker.port, { clientId: freshId() })).client
       await client.subscribe('open/echo')
       client.publish({ topic: 'open/echo', payload: 'own' })
-      await client.settled()
+      assert.deepEqual(await client.settled(), [])
       other.publish({ topic: 'open/echo', payload: 'other' })
       await other.settled()
       assert.deepEqual((await client.settled()).map(describePacket), ["PUBLISH open/echo 'other' q0"])
