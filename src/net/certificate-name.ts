@@ -20,7 +20,7 @@ export function rfc2253Subject({ subject }: X509Certificate): string | undefined
   if (parts.length === 0) return undefined
   return parts
     .reverse()
-    .map((part) => part.replaceAll(' + ', '+'))
+    .map((part) => part.split(' + ').reverse().join('+'))
     .join(',')
     .replace(/[^\u0000-\u007f]+/g, (text) => Buffer.from(text).toString('hex').toUpperCase().replace(/../g, '\\$&'))
 }

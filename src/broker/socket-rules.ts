@@ -1,0 +1,41 @@
+// What the settings of a listener mean for its sockets: WebSocket, TLS. Opening them is the broker's part, obeying the rules net's.
+
+import type { SocketRules } from '../net/listener.js'
+import type { TlsRules } from '../net/tls.js'
+import type { WebSocketRules } from '../net/websocket.js'
+import type { Config, ListenerConfig } from '../options/config.js'
+
+/** The rules for connections to one listener. */
+export function socketRules(config: Config, listener: ListenerConfig): SocketRules {
+  return {
+    noDelay: config.set_tcp_nodelay,
+    webSocket: listener.protocol === 'websockets' ? webSocketRules(config, listener) : undefined,
+    tls: tlsRules(listener),
+  }
+}
+
+function webSocketRules(config: Config, listener: ListenerConfig): WebSocketRules {
+  return {
+    origins: listener.websockets_origin,
+    maxPacketSize: config.max_packet_size,
+    maxHeaderSize: config.packet_buffer_size,
+  }
+}
+
+function tlsRules(listener: ListenerConfig): TlsRules | undefined {
+  const { certfile, keyfile, require_certificate: isRequired } = listener
+  if (certfile === undefined || keyfile === undefined) return undefined
+  const isAsked = listener.use_identity_as_username || listener.use_subject_as_username
+  return {
+    certfile,
+    keyfile,
+    cafile: listener.cafile,
+    capath: listener.capath,
+    crlfile: listener.crlfile,
+    ciphers: listener.ciphers,
+    cipherSuites: listener['ciphers_tls1.3'],
+    minVersion: listener.tls_version === 'tlsv1.3' ? 'TLSv1.3' : 'TLSv1.2',
+    clientCertificate: isRequired ? 'required' : isAsked ? 'asked' : 'unused',
+    ignoresDates: listener.disable_client_cert_date_checks,
+  }
+}
