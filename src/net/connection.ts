@@ -241,7 +241,8 @@ export class Connection {
     this.writing--
     this.writingBytes -= size
     if (this.writing === 0 && this.used > 0) this.writeBlock()
-    if (this.wasBehind && this.pendingBytes <= this.maxPendingBytes / 2) {
+    // The writes of a socket that is gone finish too; what waits is for the next connection.
+    if (this.wasBehind && !this.socket.destroyed && this.pendingBytes <= this.maxPendingBytes / 2) {
       this.wasBehind = false
       this.owner.onDrain()
     }

@@ -7,7 +7,7 @@ import type { Ack } from '../../src/protocol/packets/acks.js'
 import type { Qos } from '../../src/protocol/packets/publish.js'
 import { ReasonCode } from '../../src/protocol/reason-codes.js'
 import { startBroker } from '../support/broker-kit.js'
-import { client, line, nextPublish, payloads, received } from '../support/deliveries.js'
+import { client, line, nextPublish, payloads, publishesOf, received } from '../support/deliveries.js'
 import type { RawClient } from '../support/raw-client.js'
 
 const broker = await startBroker()
@@ -191,6 +191,21 @@ describe('to the subscriber', () => {
       subscriber.ack(PUBCOMP, packetId)
       assert.deepEqual(await subscriber.settled(), [])
     })
+
+  test('F17 [MQTT-4.6.0-4] PUBRELs go out in the order of the PUBRECs, whatever that of the messages was', async (t) => {
+    const topic = unique()
+    const subscriber = await client(t, broker, { clientId: `${topic}-s` })
+    await subscriber.subscribe(topic)
+    const publisher = await client(t, broker, { clientId: `${topic}-p` })
+    for (const payload of ['a', 'b', 'c']) publisher.publish({ topic, payload, qos: 2 })
+    await publisher.settled()
+    const ids = publishesOf(await subscriber.settled()).map(({ packetId }) => packetId)
+    for (const packetId of ids.toReversed()) subscriber.ack(PUBREC, packetId)
+    assert.deepEqual(
+      (await subscriber.settled()).map((packet) => (packet as Ack).packetId),
+      ids.toReversed(),
+    )
+  })
 
   test('F1 [MQTT-4.4.0-2] PUBREC of 0x80 or more: no PUBREL, and not sent again to the session', async (t) => {
     const topic = unique()

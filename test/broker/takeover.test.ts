@@ -63,7 +63,7 @@ describe('the same user', () => {
       await newer.closed()
     })
 
-  test('CVE-2025-59946: the same id over and over while it subscribes and publishes leaves one session that works', async (t) => {
+  test('CVE-2025-59946 CVE-2026-22040: the same id over and over while it subscribes and publishes leaves one session that works', async (t) => {
     const publisher = await client(t, broker, { clientId: 'churn-p' })
     const opened: RawClient[] = []
     for (let i = 0; i < 40; i++) {

@@ -181,7 +181,8 @@ describe('what is published', () => {
 
   test('F46 No Local holds for the will of the same client id', async (t) => {
     const { topic, fields } = await mortal(t)
-    const first = await client(t, broker, fields(0, 100))
+    const will = { topic, payload: Buffer.from('gone'), qos: 1 as const }
+    const first = await client(t, broker, fields(0, 100, { will }))
     await first.subscribe([{ filter: topic, noLocal: true, qos: 1 }])
     await gone(t, first)
     const again = await client(t, broker, fields(0, 100))

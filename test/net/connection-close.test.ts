@@ -7,25 +7,26 @@ import { Connection } from '../../src/net/connection.js'
 import { WriteQueue } from '../../src/net/write-queue.js'
 import { BlockPool } from '../../src/protocol/shared-block.js'
 
-function pair() {
+function pair(isStuck = false) {
   const written: Buffer[] = []
   const socket = new Duplex({
     read() {},
     write(chunk: Buffer, _encoding, done) {
       written.push(Buffer.from(chunk))
-      done()
+      if (!isStuck) done()
     },
   })
   const closes: (Error | undefined)[] = []
+  let drains = 0
   const owner = {
     onPacket() {},
     onError() {},
-    onDrain() {},
+    onDrain: () => void drains++,
     onClose: (error: Error | undefined) => void closes.push(error),
   }
   const writes = new WriteQueue()
   const connection = new Connection(socket, owner, 'client', { blocks: new BlockPool(), writes })
-  return { connection, socket, written, closes, writes }
+  return { connection, socket, written, closes, writes, drains: () => drains }
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)))
@@ -52,4 +53,16 @@ test('a write that finishes after the close starts no other', async () => {
   await turn()
   assert.equal(closes.length, 1)
   assert.ok(written.length <= 1)
+})
+
+test('F14 a slow socket that breaks is not taken for one that can take more', async () => {
+  const { connection, socket, closes, drains } = pair(true)
+  connection.maxPendingBytes = 1000
+  for (let i = 0; i < 3; i++) connection.write(Buffer.alloc(20_000))
+  assert.equal(connection.isWritable, false)
+  await turn()
+  socket.destroy()
+  await turn()
+  assert.equal(closes.length, 1)
+  assert.equal(drains(), 0)
 })
