@@ -57,7 +57,7 @@ test('a write that finishes after the close starts no other', async () => {
 
 test('F14 a slow socket that breaks is not taken for one that can take more', async () => {
   const { connection, socket, closes, drains } = pair(true)
-  connection.maxPendingBytes = 1000
+  connection.maxPendingBytes = 50_000
   for (let i = 0; i < 3; i++) connection.write(Buffer.alloc(20_000))
   assert.equal(connection.isWritable, false)
   await turn()
