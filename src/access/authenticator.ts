@@ -50,6 +50,11 @@ export class PasswordAuthenticator {
     this.#verify = verify
   }
 
+  /** The hash that the user's password is checked against; undefined for unknown users. */
+  credentialOf(username: string): string | undefined {
+    return this.#users.get(username)?.text
+  }
+
   /** Whether this user logged in with this password before, since the file was loaded. Takes some microseconds. */
   checkCached(username: string, password: Uint8Array): boolean {
     const hash = this.#users.get(username)

@@ -73,6 +73,11 @@ export class ClientRights {
     this.#limit = limit
   }
 
+  /** Whether the client may neither read nor write anything. */
+  get grantsNothing(): boolean {
+    return this.#restricted && [...this.#rules, ...this.#patterns].every(({ denies }) => denies)
+  }
+
   /** Whether messages with this topic may be delivered to the client: to be asked for each of them. */
   mayRead(topic: string): boolean {
     if (!this.#restricted && topic.charCodeAt(0) !== DOLLAR) return true

@@ -1,6 +1,7 @@
 // Who may connect and what they may do, for the listeners of one configuration: loads the files it names and asks them. A reload
 // makes a new object, so that a half-read state is never in force.
 
+import { AccessFileError } from '../access/access-file-error.js'
 import { Acl } from '../access/acl.js'
 import { loadAclFile } from '../access/acl-file.js'
 import { PasswordAuthenticator } from '../access/authenticator.js'
@@ -14,6 +15,17 @@ export type Refusal = string | undefined
 
 const OPEN = new Acl(undefined)
 
+/** The files that cannot be used. */
+export class AccessError extends Error {
+  override readonly name = 'AccessError'
+  readonly errors: readonly AccessFileError[]
+
+  constructor(errors: readonly AccessFileError[]) {
+    super(errors.map(({ message }) => message).join('\n'))
+    this.errors = errors
+  }
+}
+
 export class AccessControl {
   /** About the permissions and contents of the files, to be logged. */
   readonly warnings: readonly string[]
@@ -22,24 +34,39 @@ export class AccessControl {
 
   /**
    * Reads every file the listeners name.
-   * @throws AccessFileError for the first file that cannot be used: nobody is let in by mistake.
+   * @throws AccessError when one cannot be used: nobody is let in by mistake.
    */
   constructor(config: Config, bcrypt: BcryptHasher) {
     const warnings: string[] = []
-    for (const { password_file: passwords, acl_file: rules } of config.listeners) {
-      if (passwords !== undefined && !this.authenticators.has(passwords)) {
-        const file = loadPasswordFile(passwords)
-        warnings.push(...file.warnings)
-        const { max_concurrent_auth: concurrent } = config
-        const limits = concurrent > 0 ? { concurrent } : {}
-        this.authenticators.set(passwords, new PasswordAuthenticator(file.users, bcrypt, limits))
-      }
-      if (rules !== undefined && !this.acls.has(rules)) {
-        const file = loadAclFile(rules)
-        warnings.push(...file.warnings)
-        this.acls.set(rules, new Acl(file.rules))
-      }
+    const errors: AccessFileError[] = []
+    const load = (files: readonly (string | undefined)[], read: (path: string) => readonly string[]) => {
+      for (const path of new Set(files))
+        try {
+          if (path !== undefined) warnings.push(...read(path))
+        } catch (error) {
+          if (!(error instanceof AccessFileError)) throw error
+          errors.push(error)
+        }
     }
+    const { listeners, max_concurrent_auth: concurrent } = config
+    load(
+      listeners.map((listener) => listener.password_file),
+      (path) => {
+        const file = loadPasswordFile(path)
+        const limits = concurrent > 0 ? { concurrent } : {}
+        this.authenticators.set(path, new PasswordAuthenticator(file.users, bcrypt, limits))
+        return file.warnings
+      },
+    )
+    load(
+      listeners.map((listener) => listener.acl_file),
+      (path) => {
+        const file = loadAclFile(path)
+        this.acls.set(path, new Acl(file.rules))
+        return file.warnings
+      },
+    )
+    if (errors.length > 0) throw new AccessError(errors)
     this.warnings = warnings
   }
 
@@ -59,6 +86,22 @@ export class AccessControl {
       (result) => refusalTexts[result],
       (error) => `the check failed: ${error instanceof Error ? error.message : error}`,
     )
+  }
+
+  /** What admitted a user who has just logged in, as text that is another once the password has changed. */
+  credentialOf(listener: ListenerConfig, username: string | undefined): string | undefined {
+    const { password_file: file } = listener
+    if (username === undefined || file === undefined) return undefined
+    return this.authenticators.get(file)?.credentialOf(username)
+  }
+
+  /** Why a connected client, admitted by `credential` under earlier rules, would not be let in again; undefined if it would. */
+  refusalNow(listener: ListenerConfig, username: string | undefined, credential: string | undefined): Refusal {
+    const isAnonymous = username === undefined || listener.password_file === undefined
+    if (isAnonymous) return listener.allow_anonymous ? undefined : 'anonymous clients are no longer allowed'
+    const now = this.credentialOf(listener, username)
+    if (now === undefined) return 'the user no longer exists'
+    return now === credential ? undefined : 'the password has changed'
   }
 
   /** What a client of this listener may read and write. */

@@ -3,7 +3,7 @@
 
 import { BcryptWorkers } from '../access/bcrypt-workers.js'
 import { Connection, type SharedMemory } from '../net/connection.js'
-import { type Accepted, type BoundAddress, Listener } from '../net/listener.js'
+import { type Accepted, type BoundAddress, Listener, type SocketRules } from '../net/listener.js'
 import type { WebSocketRules } from '../net/websocket.js'
 import { WriteQueue } from '../net/write-queue.js'
 import type { Config, ListenerConfig } from '../options/config.js'
@@ -21,6 +21,8 @@ import { ClientHandler, type HandlerHost } from './clients/client-handler.js'
 import { Sessions } from './clients/sessions.js'
 import { ConnectionLimits } from './connection-limits.js'
 import { type BrokerContext, messageSettings } from './context.js'
+import { OpenListener } from './open-listener.js'
+import { prepareReload } from './reload.js'
 import { Router } from './routing/router.js'
 import { type PendingWill, Wills } from './routing/wills.js'
 
@@ -55,13 +57,13 @@ export class Broker implements HandlerHost {
   private readonly bcrypt = new BcryptWorkers()
   private readonly limits = new ConnectionLimits()
   private readonly handlers = new Set<ClientHandler>()
-  private readonly listeners: Listener[] = []
+  private readonly listeners: OpenListener[] = []
   private timer: NodeJS.Timeout | undefined = undefined
   /** ms: when expired retained messages were last looked for. */
   private sweptAt: number
   private onEmpty: (() => void) | undefined = undefined
 
-  /** @throws AccessFileError when a password or ACL file cannot be used */
+  /** @throws AccessError when a password or ACL file cannot be used */
   constructor(config: Config, { log, version, clock = Date.now }: BrokerParts) {
     const memory: SharedMemory = { blocks: new BlockPool(), writes: new WriteQueue() }
     const frames = new PublishFrames()
@@ -129,22 +131,31 @@ export class Broker implements HandlerHost {
   }
 
   private async listen(config: ListenerConfig): Promise<readonly BoundAddress[]> {
-    const { log, config: settings } = this.context
-    const listener = new Listener(
-      (accepted) => this.accept(config, accepted),
+    const { log } = this.context
+    const listener = new OpenListener(config)
+    this.listeners.push(listener)
+    listener.sockets = new Listener(
+      (accepted) => this.accept(listener, accepted),
       (error) => log.error(`Listener on port ${config.port}: ${error.message}.`),
     )
-    this.listeners.push(listener)
-    return listener.listen({
+    return listener.sockets.listen({
       host: config.bind_address,
       port: config.port,
       family: config.socket_domain,
-      noDelay: settings.set_tcp_nodelay,
-      webSocket: config.protocol === 'websockets' ? webSocketRules(settings, config) : undefined,
+      ...this.socketRules(config),
     })
   }
 
-  private accept(listener: ListenerConfig, accepted: Accepted): void {
+  private socketRules(config: ListenerConfig): SocketRules {
+    const { config: settings } = this.context
+    const isWebSocket = config.protocol === 'websockets'
+    return {
+      noDelay: settings.set_tcp_nodelay,
+      webSocket: isWebSocket ? webSocketRules(settings, config) : undefined,
+    }
+  }
+
+  private accept(listener: OpenListener, accepted: Accepted): void {
     const { config, log, statistics, memory } = this.context
     const { peer } = accepted
     statistics.socketsAccepted++
@@ -156,7 +167,7 @@ export class Broker implements HandlerHost {
     }
     this.limits.add(listener, peer.address)
     if (config.connection_messages)
-      log.notice(`New connection from ${peer.address}:${peer.port} on port ${listener.port}.`)
+      log.notice(`New connection from ${peer.address}:${peer.port} on port ${listener.config.port}.`)
     const handler = new ClientHandler(this.context, this, listener, peer)
     const connection = new Connection(
       accepted.open((bytes, length) => connection.onData(bytes, length)),
@@ -189,6 +200,37 @@ export class Broker implements HandlerHost {
     router.publish(localMessage(topic, payload, will.qos, will.retain, properties, publisher, clock()))
   }
 
+  /**
+   * Puts a newly read configuration in force as a whole, or, when anything in it cannot be used, logs every reason and changes
+   * nothing. Returns the configuration in force. Clients that would not be let in again are disconnected.
+   */
+  reload(fresh: Config): Config {
+    const { context } = this
+    const { log, sessions } = context
+    const next = prepareReload(context.config, fresh, this.bcrypt)
+    if ('errors' in next) {
+      for (const error of next.errors) log.error(error)
+      log.error('The new configuration cannot be used; the old one stays in force.')
+      return context.config
+    }
+    for (const warning of next.warnings) log.warning(warning)
+    context.config = next.config
+    context.settings = messageSettings(next.config)
+    context.access = next.access
+    next.config.listeners.forEach((config, at) => {
+      const listener = this.listeners[at] as OpenListener
+      listener.config = config
+      listener.sockets?.update(this.socketRules(config))
+    })
+    const now = context.clock()
+    const { persistent_client_expiration: longest } = next.config
+    if (longest !== undefined) sessions.boundExpiry(longest, now)
+    sessions.renew(now)
+    for (const handler of [...this.handlers]) handler.recheck()
+    this.sys.reloaded()
+    return next.config
+  }
+
   /** Looks at everything that waits for a time. Called by the timer; a test calls it with a clock of its own. */
   tick(): void {
     const now = this.context.clock()
@@ -206,7 +248,7 @@ export class Broker implements HandlerHost {
   /** Stops: no new clients, the present ones are told, wills are published, everything is closed. Takes a second at most. */
   async stop(): Promise<void> {
     clearInterval(this.timer)
-    for (const listener of this.listeners.splice(0)) listener.close()
+    for (const { sockets } of this.listeners.splice(0)) sockets?.close()
     for (const handler of this.handlers) handler.disconnect(ReasonCode.SERVER_SHUTTING_DOWN, 'broker is shutting down')
     this.wills.publishAll()
     if (this.handlers.size > 0) {

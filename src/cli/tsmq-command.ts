@@ -1,6 +1,6 @@
 // The command tsmq: arguments and configuration in, a running broker until a signal, exit status out.
 
-import { AccessFileError } from '../access/access-file-error.js'
+import { AccessError } from '../broker/access-control.js'
 import { Log, openLogSinks } from '../broker/admin/log.js'
 import { Broker, ListenError } from '../broker/broker.js'
 import { parseCommandLine, UsageError } from '../options/command-line.js'
@@ -38,8 +38,7 @@ export async function runBroker(argv: readonly string[]): Promise<number> {
     process.stdout.write(values.help ? helpText(help, process.stdout.columns) : `tsmq version ${packageVersion()}\n`)
     return EXIT_STATUS.ok
   }
-  const ports = { ports: values.port }
-  const config = values.config_file.length > 0 ? readConfFile(values.config_file, ports) : defaultConfig(ports)
+  const config = readConfig(values)
   for (const { message } of config.warnings) complain(`warning: ${message}`)
   for (const { message } of config.problems) complain(message)
   if (config.problems.length > 0) return EXIT_STATUS.invalid
@@ -48,6 +47,10 @@ export async function runBroker(argv: readonly string[]): Promise<number> {
     return EXIT_STATUS.ok
   }
   return serve(config, values)
+}
+
+function readConfig({ config_file: files, port: ports }: TsmqValues): Config {
+  return files.length > 0 ? readConfFile(files, { ports }) : defaultConfig({ ports })
 }
 
 async function serve(config: Config, values: TsmqValues): Promise<number> {
@@ -60,7 +63,10 @@ async function serve(config: Config, values: TsmqValues): Promise<number> {
   )
   try {
     const broker = new Broker(config, { log, version })
-    const stopped = untilSignal(log)
+    const stopped = untilSignal(() => {
+      log.info('Reloading config.')
+      broker.reload(readConfig(values))
+    })
     const bound = await broker.start()
     log.info(`tsmq version ${version} running`)
     if (config.listeners[0]?.local_only === true && bound[0] !== undefined) adviseLocal(log, bound[0].port)
@@ -98,17 +104,17 @@ function adviseLocal(log: Log, port: number): void {
   log.info(`and in a third:            ${folder}tsmq-pub${flag} -t greeting -m hello`)
 }
 
-function untilSignal(log: Log): Promise<void> {
-  process.on('SIGHUP', () => log.warning('Reloading is not supported yet; restart the broker to apply changes.'))
+function untilSignal(reload: () => void): Promise<void> {
+  process.on('SIGHUP', reload)
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
   })
 }
 
 function failure(error: unknown): number {
-  if (error instanceof AccessFileError) {
+  if (error instanceof AccessError) {
     complain(error.message)
-    return error.problems.length > 0 ? EXIT_STATUS.invalid : EXIT_STATUS.unopenable
+    return error.errors.every(({ problems }) => problems.length > 0) ? EXIT_STATUS.invalid : EXIT_STATUS.unopenable
   }
   if (error instanceof ListenError) {
     complain(listenFailure(error))

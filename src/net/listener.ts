@@ -14,16 +14,20 @@ import {
 } from './plain-socket.js'
 import type { WebSocketAcceptor, WebSocketRules } from './websocket.js'
 
-export interface ListenerAddress {
+/** What may change while the sockets are open, for connections accepted afterwards. */
+export interface SocketRules {
+  readonly noDelay: boolean
+  /** Set when MQTT comes over WebSocket; that cannot be changed. */
+  readonly webSocket: WebSocketRules | undefined
+}
+
+export interface ListenerAddress extends SocketRules {
   /** Undefined for every address of the machine. */
   readonly host: string | undefined
   /** 0 for any free port. */
   readonly port: number
   /** Only addresses of this family. */
   readonly family: 'ipv4' | 'ipv6' | undefined
-  readonly noDelay: boolean
-  /** Set when MQTT comes over WebSocket. */
-  readonly webSocket: WebSocketRules | undefined
 }
 
 export interface Peer {
@@ -52,8 +56,10 @@ const BACKLOG = 4096
 export class Listener {
   private readonly servers: Server[] = []
   private readonly readBuffer = new SharedReadBuffer()
+  private acceptorClass: typeof WebSocketAcceptor | undefined = undefined
   private readonly onAccept: (accepted: Accepted) => void
   private readonly onFailure: (error: Error) => void
+  private rules: SocketRules = { noDelay: false, webSocket: undefined }
   private webSockets: WebSocketAcceptor | undefined = undefined
 
   /** @param onFailure an error of the listening socket after it was bound, for instance no descriptors left. */
@@ -67,13 +73,13 @@ export class Listener {
     const bound: BoundAddress[] = []
     let failure: unknown
     // Loaded only where it is used, for a quick start.
-    if (at.webSocket !== undefined)
-      this.webSockets = new (await import('./websocket.js')).WebSocketAcceptor(at.webSocket)
+    if (at.webSocket !== undefined) this.acceptorClass = (await import('./websocket.js')).WebSocketAcceptor
+    this.update(at)
     for (const { address, family, optional } of await addressesOf(at)) {
       // All families of one listener share the port that the first of them got.
       const port = at.port === 0 && bound[0] !== undefined ? bound[0].port : at.port
       try {
-        const server = await this.bind(address, port, at.noDelay)
+        const server = await this.bind(address, port)
         this.servers.push(server)
         const where = server.address()
         if (where !== null && typeof where === 'object')
@@ -87,21 +93,34 @@ export class Listener {
     return bound
   }
 
-  private bind(address: string, port: number, noDelay: boolean): Promise<Server> {
-    const { webSockets } = this
-    const isPlain = webSockets === undefined
-    const server = createServer({ noDelay, pauseOnConnect: isPlain }, (socket) =>
-      this.onAccept(isPlain ? this.plain(handleOf(socket)) : overWebSocket(socket, webSockets)),
-    )
+  /** Has other rules hold for the connections accepted from now on. */
+  update(rules: SocketRules): void {
+    this.rules = rules
+    if (this.acceptorClass !== undefined && rules.webSocket !== undefined)
+      this.webSockets = new this.acceptorClass(rules.webSocket)
+  }
+
+  private bind(address: string, port: number): Promise<Server> {
+    const isPlain = this.webSockets === undefined
+    const server = createServer({ pauseOnConnect: isPlain }, (socket) => {
+      const { webSockets } = this
+      if (webSockets === undefined) this.acceptPlain(handleOf(socket))
+      else this.onAccept(overWebSocket(socket.setNoDelay(this.rules.noDelay), webSockets))
+    })
     return new Promise((resolve, reject) => {
       server.once('error', reject)
       server.listen({ host: address, port, backlog: BACKLOG, ipv6Only: address.includes(':') }, () => {
         server.off('error', reject)
         server.on('error', this.onFailure)
-        if (isPlain) acceptHandles(server, noDelay, (handle) => this.onAccept(this.plain(handle)))
+        if (isPlain) acceptHandles(server, (handle) => this.acceptPlain(handle))
         resolve(server)
       })
     })
+  }
+
+  private acceptPlain(handle: AcceptedHandle): void {
+    if (this.rules.noDelay) handle.setNoDelay?.(true)
+    this.onAccept(this.plain(handle))
   }
 
   private plain(handle: AcceptedHandle): Accepted {

@@ -51,7 +51,7 @@ export function handleOf(accepted: Socket): AcceptedHandle {
  * Has a listening server hand over what it accepts as handles, so that no socket is made of them that is thrown away (a sixth of
  * the cost of a connection). Without effect on a Node that is built differently: its `connection` event goes on.
  */
-export function acceptHandles(server: Server, noDelay: boolean, onAccept: (handle: AcceptedHandle) => void): void {
+export function acceptHandles(server: Server, onAccept: (handle: AcceptedHandle) => void): void {
   const { _handle: listening } = server as unknown as HandleOwner
   if (typeof listening?.onconnection !== 'function') return
   listening.onconnection = (status, handle) => {
@@ -59,7 +59,6 @@ export function acceptHandles(server: Server, noDelay: boolean, onAccept: (handl
       server.emit('error', new Error(`accept ${getSystemErrorName(status)}`))
       return
     }
-    if (noDelay) handle.setNoDelay?.(true)
     onAccept(handle)
   }
 }

@@ -54,7 +54,7 @@ const networkOptions = [
     scope: 'listener',
     words: ['mqtt', 'websockets', 'http_api'],
     default: 'mqtt',
-    reload: 'new connections',
+    reload: 'no',
     later: ['http_api'],
     help: 'What is spoken: mqtt, websockets (MQTT over WebSocket) or http_api.',
   },

@@ -51,7 +51,8 @@ export interface OutboundLimits {
 export type Outcome = 'sent' | 'queued' | 'dropped'
 
 export class Outbound {
-  private readonly limits: OutboundLimits
+  /** May be replaced; what is over the new ones stays. */
+  limits: OutboundLimits
   private readonly ids = new PacketIds()
   private readonly inFlight = new InFlight()
   private sentCount = 0
@@ -249,11 +250,11 @@ export class Outbound {
 
   /**
    * Forgets waiting deliveries that have expired [MQTT-3.3.2-5], and those, waiting or to be sent again, that `isAllowed` no longer
-   * admits.
+   * admits. What the present connection has been sent stays: it is going to be acknowledged.
    */
   filterQueue(now: number, isAllowed: (delivery: Delivery) => boolean = () => true): void {
     for (const delivery of this.inFlight.inOrder())
-      if (!delivery.released && !isAllowed(delivery)) this.finish(delivery)
+      if (!delivery.released && !(delivery.isOpen && this.sink) && !isAllowed(delivery)) this.finish(delivery)
     this.firstExpiry = Number.POSITIVE_INFINITY
     this.queue.filter((delivery) => {
       if (delivery.message.expiresAt <= now || !isAllowed(delivery)) return false

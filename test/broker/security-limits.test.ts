@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { AccessFileError } from '../../src/access/access-file-error.js'
+import { AccessError } from '../../src/broker/access-control.js'
 import { PacketType } from '../../src/protocol/packet-types.js'
 import { startBroker } from '../support/broker-kit.js'
 import { client, join } from '../support/deliveries.js'
@@ -99,12 +99,12 @@ describe('D3.6 files that cannot be used', () => {
   ]
   for (const { name, conf, content } of files)
     test(`${name}: the broker does not start`, async () => {
-      await assert.rejects(startBroker({ conf: `${conf} {folder}/file`, files: { file: content } }), AccessFileError)
+      await assert.rejects(startBroker({ conf: `${conf} {folder}/file`, files: { file: content } }), AccessError)
     })
 
   for (const conf of ['acl_file', 'password_file'])
     test(`${conf} that is missing: the broker does not start`, async () => {
-      await assert.rejects(startBroker({ conf: `${conf} {folder}/missing` }), AccessFileError)
+      await assert.rejects(startBroker({ conf: `${conf} {folder}/missing` }), AccessError)
     })
 
   for (const content of ['', '# nothing but a comment\n', '\n\n'])

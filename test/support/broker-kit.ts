@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { Log } from '../../src/broker/admin/log.js'
 import { Broker } from '../../src/broker/broker.js'
 import { readConfFile } from '../../src/options/conf-file.js'
+import type { Config } from '../../src/options/config.js'
 
 export interface TestBroker {
   readonly port: number
@@ -15,6 +16,8 @@ export interface TestBroker {
   readonly log: readonly string[]
   /** Lets time pass: moves the clock in steps of half a second and has the broker look at it. */
   advance(seconds: number): void
+  /** Writes another configuration and other files, and has the broker read them, as SIGHUP does. */
+  reload(options: TestBrokerOptions): void
   stop(): Promise<void>
 }
 
@@ -31,11 +34,7 @@ const START = 1_700_000_000_000
 export async function startBroker({ conf = '', files = {} }: TestBrokerOptions = {}): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), 'tsmq-test-'))
   try {
-    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content, { mode: 0o600 })
-    const anonymous = /^allow_anonymous /m.test(conf) ? '' : 'allow_anonymous true\n'
-    const lines = `listener 0 127.0.0.1\n${anonymous}${conf.replaceAll('{folder}', folder)}\n`
-    writeFileSync(join(folder, 'tsmq.conf'), lines)
-    const config = readConfFile(join(folder, 'tsmq.conf'))
+    const config = writeConf(folder, { conf, files })
     if (config.problems.length > 0) throw new Error(config.problems.map(({ message }) => message).join('\n'))
     let now = START
     const log: string[] = []
@@ -55,9 +54,22 @@ export async function startBroker({ conf = '', files = {} }: TestBrokerOptions =
           broker.tick()
         }
       },
-      stop: () => broker.stop(),
+      reload: (options) => void broker.reload(writeConf(folder, options)),
+      async stop() {
+        rmSync(folder, { recursive: true, force: true })
+        await broker.stop()
+      },
     }
-  } finally {
+  } catch (error) {
     rmSync(folder, { recursive: true, force: true })
+    throw error
   }
+}
+
+function writeConf(folder: string, { conf = '', files = {} }: TestBrokerOptions): Config {
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content, { mode: 0o600 })
+  const anonymous = /^allow_anonymous /m.test(conf) ? '' : 'allow_anonymous true\n'
+  const lines = `listener 0 127.0.0.1\n${anonymous}${conf.replaceAll('{folder}', folder)}\n`
+  writeFileSync(join(folder, 'tsmq.conf'), lines)
+  return readConfFile(join(folder, 'tsmq.conf'))
 }

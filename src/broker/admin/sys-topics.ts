@@ -65,6 +65,11 @@ export class SysTopics {
     this.publish(connections)
   }
 
+  /** The interval may be another: the next look at the time publishes. */
+  reloaded(): void {
+    this.next = 0
+  }
+
   /** Publishes every value that differs from the one sent last. */
   publish(connections: number): void {
     const { config, clock } = this.context

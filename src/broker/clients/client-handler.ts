@@ -3,7 +3,6 @@
 
 import type { Connection, ConnectionOwner } from '../../net/connection.js'
 import type { Peer } from '../../net/listener.js'
-import type { ListenerConfig } from '../../options/config.js'
 import { decodePacket, encodeWithin } from '../../protocol/codec.js'
 import { PacketType, packetTypeRow } from '../../protocol/packet-types.js'
 import type { AckType } from '../../protocol/packets/acks.js'
@@ -17,6 +16,7 @@ import { ReasonCode, reasonText } from '../../protocol/reason-codes.js'
 import type { SharedBlock } from '../../protocol/shared-block.js'
 import { ReceivedAliases } from '../../session/topic-aliases.js'
 import type { BrokerContext } from '../context.js'
+import type { OpenListener } from '../open-listener.js'
 import type { Wills } from '../routing/wills.js'
 import { ClientPublisher } from './client-publisher.js'
 import { type Admission, boundExpiry, connackProperties } from './connect.js'
@@ -45,7 +45,7 @@ export interface HandlerHost {
 }
 
 export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost {
-  readonly listener: ListenerConfig
+  readonly listener: OpenListener
   readonly peer: Peer
   private readonly context: BrokerContext
   private readonly host: HandlerHost
@@ -54,6 +54,8 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   private login: Login | undefined = undefined
   private state: State = 'new'
   private client: ConnectedClient | undefined = undefined
+  /** Which line of the password file admitted the client: when it is another, the client has to log in again. */
+  private credential: string | undefined = undefined
   /** To be published unless the client says goodbye. */
   private will: Will | undefined = undefined
   /** CONNECT asked for a session that outlives the connection: DISCONNECT may change for how long. */
@@ -64,7 +66,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   private since: number
   private why = ''
 
-  constructor(context: BrokerContext, host: HandlerHost, listener: ListenerConfig, peer: Peer) {
+  constructor(context: BrokerContext, host: HandlerHost, listener: OpenListener, peer: Peer) {
     this.context = context
     this.host = host
     this.listener = listener
@@ -166,11 +168,12 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
 
   onAccepted(connect: Connect, admission: Admission): void {
     const { context, listener } = this
+    const { config: settings } = listener
     const { sessions, config, log } = context
     const connection = this.connection as Connection
     const { protocolVersion: version, username } = connect
     const { clientId, sessionExpiry: expiryInterval } = admission
-    const properties = version === 5 ? connackProperties(context, listener, connect, admission) : NO_PROPERTIES
+    const properties = version === 5 ? connackProperties(context, settings, connect, admission) : NO_PROPERTIES
     const { maximumPacketSize } = connect.properties
     if (
       maximumPacketSize !== undefined &&
@@ -179,11 +182,13 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       this.end('CONNACK is larger than the client takes') // [MQTT-3.1.2-24]
       return
     }
-    const mountPoint = listener.mount_point ?? ''
-    const rights = context.access.rightsFor(listener, username, clientId)
+    const mountPoint = settings.mount_point ?? ''
+    const rights = context.access.rightsFor(settings, username, clientId)
+    this.credential = context.access.credentialOf(settings, username)
     const opened = sessions.open({
       clientId,
       username,
+      listener,
       mountPoint,
       cleanStart: connect.cleanStart,
       expiryInterval,
@@ -192,16 +197,16 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     if (opened.isPresent) this.host.wills.cancel(clientId) // [MQTT-3.1.3-9]
     const window = config.max_inflight_messages || 65_535
     const { session, isPresent } = opened
-    const sender = new PacketSender(context, connection, connect, clientId, listener)
+    const sender = new PacketSender(context, connection, connect, clientId, settings)
     this.client = {
       version,
       session,
       sender,
-      maxQos: listener.max_qos,
+      maxQos: settings.max_qos,
       mountPoint,
       isBridge: connect.bridge,
       publisher: new ClientPublisher(context, listener, clientId, username),
-      aliases: new ReceivedAliases(version === 5 ? listener.max_topic_alias : 0),
+      aliases: new ReceivedAliases(version === 5 ? settings.max_topic_alias : 0),
       receiveMaximum: version === 5 ? window : 65_535,
     }
     this.login = undefined
@@ -286,6 +291,19 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     this.disconnect(ReasonCode.SESSION_TAKEN_OVER, 'session taken over') // [MQTT-3.1.4-3]
   }
 
+  /** Other settings and access rules are in force: a client that would not be let in again has to go. */
+  recheck(): void {
+    const { access, config } = this.context
+    if (this.connection !== undefined)
+      this.connection.maxPendingBytes = config.max_outgoing_bytes || Number.POSITIVE_INFINITY
+    if (this.state !== 'connected' || this.client === undefined) return
+    const { username, clientId } = this.client.session
+    const refusal = access.refusalNow(this.listener.config, username, this.credential)
+    if (refusal !== undefined) this.disconnect(ReasonCode.NOT_AUTHORIZED, refusal)
+    else if (!clientId.startsWith(config.clientid_prefixes ?? ''))
+      this.disconnect(ReasonCode.ADMINISTRATIVE_ACTION, 'the client id lacks the prefix that is now demanded')
+  }
+
   /** Drops the connection at once. */
   abort(): void {
     this.connection?.destroy()
@@ -316,8 +334,8 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     if (will === undefined) return // [MQTT-3.1.2-12 of 3.1.1]
     // The end of the session, if that comes first, publishes it too [MQTT-3.1.2-8].
     const delay = Math.min(will.properties.willDelayInterval ?? 0, session.expiryInterval)
-    const mountPoint = this.listener.mount_point ?? ''
-    this.host.wills.leave({ will, publisher: client.publisher, mountPoint }, delay, now)
+    const { publisher, mountPoint } = client
+    this.host.wills.leave({ will, publisher, mountPoint }, delay, now)
   }
 
   onClose(error: Error | undefined): void {

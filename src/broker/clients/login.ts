@@ -3,7 +3,6 @@
 
 import type { Connection } from '../../net/connection.js'
 import type { Peer } from '../../net/listener.js'
-import type { ListenerConfig } from '../../options/config.js'
 import { encodeWithin } from '../../protocol/codec.js'
 import { PacketType, type ProtocolVersion } from '../../protocol/packet-types.js'
 import { type Connect, decodeConnect, refusalVersion } from '../../protocol/packets/connect.js'
@@ -12,6 +11,7 @@ import { ProtocolError } from '../../protocol/protocol-error.js'
 import { Reader } from '../../protocol/reader.js'
 import { ReasonCode, returnCodeFor } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
+import type { OpenListener } from '../open-listener.js'
 import { type Admission, judgeConnect, judgeOwner, type Refused } from './connect.js'
 
 /** Who waits for the verdict. */
@@ -31,12 +31,12 @@ export class Login {
   /** What the client has said of itself, once it could be read. */
   connect: Connect | undefined = undefined
   private readonly context: BrokerContext
-  private readonly listener: ListenerConfig
+  private readonly listener: OpenListener
   private readonly peer: Peer
   private readonly connection: Connection
   private readonly host: LoginHost
 
-  constructor(context: BrokerContext, listener: ListenerConfig, peer: Peer, connection: Connection, host: LoginHost) {
+  constructor(context: BrokerContext, listener: OpenListener, peer: Peer, connection: Connection, host: LoginHost) {
     this.context = context
     this.listener = listener
     this.peer = peer
@@ -57,24 +57,34 @@ export class Login {
       return
     }
     this.connect = connect
-    const verdict = judgeConnect(context, this.listener, connect)
+    this.judge(connect)
+  }
+
+  /** Returns whether the verdict is already there. */
+  private judge(connect: Connect): boolean {
+    const { context, listener } = this
+    const { access } = context
+    const verdict = judgeConnect(context, listener.config, connect)
     if ('reasonCode' in verdict) {
       this.refuse(verdict, connect.protocolVersion)
-      return
+      return true
     }
-    const refusal = context.access.authenticate(this.listener, connect.username, connect.password)
+    const refusal = access.authenticate(listener.config, connect.username, connect.password)
     if (!(refusal instanceof Promise)) {
       this.onAuthenticated(connect, verdict, refusal)
-      return
+      return true
     }
     this.connection.pause()
     refusal
       .then((result) => {
         if (!this.host.isWaiting) return
-        this.onAuthenticated(connect, verdict, result)
+        if (access === context.access) this.onAuthenticated(connect, verdict, result)
+        // A reload has put other rules in force meanwhile.
+        else if (!this.judge(connect)) return
         this.connection.resume()
       })
       .catch((error) => this.host.onError(error))
+    return false
   }
 
   private onAuthenticated(connect: Connect, admission: Admission, refusal: string | undefined): void {
@@ -118,7 +128,9 @@ export class Login {
     const { address, port } = this.peer
     const client = this.connect?.clientId || 'without id'
     const user = this.connect?.username === undefined ? 'no user name' : `user '${this.connect.username}'`
-    log.notice(`Refused client ${client} from ${address}:${port} (${user}) on port ${this.listener.port}: ${reason}.`)
+    log.notice(
+      `Refused client ${client} from ${address}:${port} (${user}) on port ${this.listener.config.port}: ${reason}.`,
+    )
   }
 }
 

@@ -2,11 +2,14 @@
 // connection if it has an expiry. As the router's receiver it decides whether a message is sent, queued or dropped.
 
 import type { ClientRights } from '../../access/client-rights.js'
+import type { Config } from '../../options/config.js'
 import type { Qos } from '../../protocol/packets/publish.js'
+import type { ReasonCode } from '../../protocol/reason-codes.js'
 import { Inbound } from '../../session/inbound.js'
 import type { Message } from '../../session/message.js'
 import { delivery, Outbound, type OutboundLimits } from '../../session/outbound.js'
 import type { BrokerContext } from '../context.js'
+import type { OpenListener } from '../open-listener.js'
 import type { Receiver } from '../routing/receiver.js'
 import type { Subscription } from '../routing/subscriptions.js'
 import type { PacketSender } from './packet-sender.js'
@@ -16,12 +19,16 @@ export interface SessionClient {
   readonly sender: PacketSender
   /** Another connection has taken the session; this one is to end. `endsSession` if the other starts afresh. */
   takenOver(endsSession: boolean): void
+  /** Ends the connection from this side. */
+  disconnect(reasonCode: ReasonCode, reason: string): void
 }
 
 /** Whose session it is and what they may do. */
 export interface SessionOwner {
   readonly clientId: string
   readonly username: string | undefined
+  /** Where the client came in. */
+  readonly listener: OpenListener
   /** Of the listener. */
   readonly mountPoint: string
   readonly rights: ClientRights
@@ -41,6 +48,8 @@ export class Session implements Receiver {
   /** By filter as subscribed. */
   readonly subscriptions = new Map<string, Subscription>()
   rights: ClientRights
+  /** Where its client came in last: its settings say which rules apply. */
+  listener: OpenListener
   /** Seconds it lives without a connection; 0 ends it with the connection. */
   expiryInterval = 0
   /** ms; meaningful while there is no connection. */
@@ -56,13 +65,8 @@ export class Session implements Receiver {
     this.username = owner.username
     this.mountPoint = owner.mountPoint
     this.rights = owner.rights
-    const { max_queued_messages, max_queued_bytes, max_inflight_bytes } = context.config
-    const limits: OutboundLimits = {
-      maxQueuedMessages: max_queued_messages,
-      maxQueuedBytes: max_queued_bytes,
-      maxInflightBytes: max_inflight_bytes,
-    }
-    this.outbound = new Outbound(limits)
+    this.listener = owner.listener
+    this.outbound = new Outbound(outboundLimits(context.config))
   }
 
   get isConnected(): boolean {
@@ -82,6 +86,13 @@ export class Session implements Receiver {
     this.client = undefined
     this.last = undefined
     this.outbound.detach()
+  }
+
+  /** Other rules and limits are in force, also for what waits (CVE-2021-34434). */
+  renew(rights: ClientRights, now: number): void {
+    this.rights = rights
+    this.outbound.limits = outboundLimits(this.context.config)
+    this.outbound.filterQueue(now, ({ message }) => rights.mayRead(message.topic))
   }
 
   deliver(message: Message, subscription: Subscription): boolean {
@@ -144,5 +155,13 @@ export class Session implements Receiver {
       this.context.log.notice(`Outgoing messages are being dropped for client ${this.clientId}.`)
     }
     return true
+  }
+}
+
+function outboundLimits(config: Config): OutboundLimits {
+  return {
+    maxQueuedMessages: config.max_queued_messages,
+    maxQueuedBytes: config.max_queued_bytes,
+    maxInflightBytes: config.max_inflight_bytes,
   }
 }

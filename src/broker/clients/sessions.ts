@@ -1,6 +1,7 @@
 // All sessions by client id: opening, take-over, expiry, end. A take-over is one step: the old connection is detached before the
 // new one is attached (MQTT 5.0 sections 3.1.4, 4.1).
 
+import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
 import { NEVER, Session, type SessionOwner } from './session.js'
 
@@ -56,6 +57,7 @@ export class Sessions {
     existing?.client?.takenOver(resumed === undefined)
     if (existing !== undefined && resumed === undefined) this.end(existing)
     const session = resumed ?? new Session(context, request)
+    session.listener = request.listener
     this.byId.set(request.clientId, session)
     this.expiring.delete(session)
     session.expiryInterval = request.expiryInterval
@@ -94,6 +96,31 @@ export class Sessions {
     }
     session.subscriptions.clear()
     this.onEnd(session)
+  }
+
+  /**
+   * Other rules and limits are in force. A connected client that is left without any right has to go; it may come back, as any
+   * client may that has none.
+   */
+  renew(now: number): void {
+    const { access } = this.context()
+    for (const session of [...this.byId.values()]) {
+      const { rights: earlier, client, username, clientId, listener } = session
+      const rights = access.rightsFor(listener.config, username, clientId)
+      session.renew(rights, now)
+      if (rights.grantsNothing && !earlier.grantsNothing)
+        client?.disconnect(ReasonCode.ADMINISTRATIVE_ACTION, 'the client has no rights any more')
+    }
+  }
+
+  /** `persistent_client_expiration` (seconds) holds for the sessions that exist, too. */
+  boundExpiry(longest: number, now: number): void {
+    for (const session of this.byId.values()) {
+      session.expiryInterval = Math.min(session.expiryInterval, longest)
+      if (session.isConnected) continue
+      session.expiresAt = Math.min(session.expiresAt, now + longest * 1000)
+      this.expiring.add(session)
+    }
   }
 
   /** Ends the sessions whose time is over at `now` (ms) [MQTT-4.1.0-2]. */
