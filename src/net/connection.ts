@@ -242,7 +242,7 @@ export class Connection {
     this.writingBytes -= size
     if (this.writing === 0 && this.used > 0) this.writeBlock()
     // The writes of a socket that is gone finish too; what waits is for the next connection.
-    if (this.wasBehind && !this.socket.destroyed && this.pendingBytes <= this.maxPendingBytes / 2) {
+    if (this.wasBehind && this.socket.writable && this.pendingBytes <= this.maxPendingBytes / 2) {
       this.wasBehind = false
       this.owner.onDrain()
     }

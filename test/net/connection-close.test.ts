@@ -9,11 +9,13 @@ import { BlockPool } from '../../src/protocol/shared-block.js'
 
 function pair(isStuck = false) {
   const written: Buffer[] = []
+  let fail: (error: Error) => void = () => {}
   const socket = new Duplex({
     read() {},
     write(chunk: Buffer, _encoding, done) {
       written.push(Buffer.from(chunk))
-      if (!isStuck) done()
+      if (isStuck) fail = done
+      else done()
     },
   })
   const closes: (Error | undefined)[] = []
@@ -26,7 +28,7 @@ function pair(isStuck = false) {
   }
   const writes = new WriteQueue()
   const connection = new Connection(socket, owner, 'client', { blocks: new BlockPool(), writes })
-  return { connection, socket, written, closes, writes, drains: () => drains }
+  return { connection, socket, written, closes, writes, drains: () => drains, fail: (error: Error) => fail(error) }
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(() => setImmediate(resolve)))
@@ -56,12 +58,12 @@ test('a write that finishes after the close starts no other', async () => {
 })
 
 test('F14 a slow socket that breaks is not taken for one that can take more', async () => {
-  const { connection, socket, closes, drains } = pair(true)
+  const { connection, closes, drains, fail } = pair(true)
   connection.maxPendingBytes = 50_000
   for (let i = 0; i < 3; i++) connection.write(Buffer.alloc(20_000))
   assert.equal(connection.isWritable, false)
   await turn()
-  socket.destroy()
+  fail(new Error('reset'))
   await turn()
   assert.equal(closes.length, 1)
   assert.equal(drains(), 0)
