@@ -9,6 +9,7 @@ import type { BcryptHasher } from '../access/bcrypt-hash.js'
 import type { ClientRights } from '../access/client-rights.js'
 import { loadPasswordFile } from '../access/password-file.js'
 import type { Config, ListenerConfig } from '../options/config.js'
+import { isIdentifiedByHandshake } from './identity.js'
 
 /** `undefined` lets the client in; anything else says in words which check failed. */
 export type Refusal = string | undefined
@@ -76,6 +77,7 @@ export class AccessControl {
     username: string | undefined,
     password: Uint8Array | undefined,
   ): Refusal | Promise<Refusal> {
+    if (isIdentifiedByHandshake(listener)) return undefined
     const { password_file: file } = listener
     if (username === undefined) return listener.allow_anonymous ? undefined : 'anonymous clients are not allowed'
     if (file === undefined) return listener.allow_anonymous ? undefined : 'there is no password file to check against'
@@ -97,6 +99,7 @@ export class AccessControl {
 
   /** Why a connected client, admitted by `credential` under earlier rules, would not be let in again; undefined if it would. */
   refusalNow(listener: ListenerConfig, username: string | undefined, credential: string | undefined): Refusal {
+    if (isIdentifiedByHandshake(listener)) return undefined
     const isAnonymous = username === undefined || listener.password_file === undefined
     if (isAnonymous) return listener.allow_anonymous ? undefined : 'anonymous clients are no longer allowed'
     const now = this.credentialOf(listener, username)

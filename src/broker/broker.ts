@@ -3,8 +3,7 @@
 
 import { BcryptWorkers } from '../access/bcrypt-workers.js'
 import { Connection, type SharedMemory } from '../net/connection.js'
-import { type Accepted, type BoundAddress, Listener, type SocketRules } from '../net/listener.js'
-import type { WebSocketRules } from '../net/websocket.js'
+import { type Accepted, type Arriving, type BoundAddress, Listener } from '../net/listener.js'
 import { WriteQueue } from '../net/write-queue.js'
 import type { Config, ListenerConfig } from '../options/config.js'
 import { NO_PROPERTIES } from '../protocol/properties.js'
@@ -17,6 +16,7 @@ import { AccessControl } from './access-control.js'
 import type { Log } from './admin/log.js'
 import { Statistics } from './admin/statistics.js'
 import { SysTopics } from './admin/sys-topics.js'
+import { Arrivals } from './arrivals.js'
 import { ClientHandler, type HandlerHost } from './clients/client-handler.js'
 import { Sessions } from './clients/sessions.js'
 import { ConnectionLimits } from './connection-limits.js'
@@ -25,7 +25,10 @@ import { OpenListener } from './open-listener.js'
 import { prepareReload } from './reload.js'
 import { Router } from './routing/router.js'
 import { type PendingWill, Wills } from './routing/wills.js'
+import { socketRules } from './socket-rules.js'
 
+/** Seconds that a line of the log waits for its reader. */
+const LOG_EXPIRY = 20
 /** ms between two looks at the time. */
 const TICK = 500
 /** ms that clients have to take their last packet when the broker stops. */
@@ -56,6 +59,7 @@ export class Broker implements HandlerHost {
   private readonly sys: SysTopics
   private readonly bcrypt = new BcryptWorkers()
   private readonly limits = new ConnectionLimits()
+  private readonly arrivals = new Arrivals(() => this.context)
   private readonly handlers = new Set<ClientHandler>()
   private readonly listeners: OpenListener[] = []
   private timer: NodeJS.Timeout | undefined = undefined
@@ -131,49 +135,58 @@ export class Broker implements HandlerHost {
   }
 
   private async listen(config: ListenerConfig): Promise<readonly BoundAddress[]> {
-    const { log } = this.context
+    const { log, config: settings } = this.context
     const listener = new OpenListener(config)
     this.listeners.push(listener)
-    listener.sockets = new Listener(
-      (accepted) => this.accept(listener, accepted),
-      (error) => log.error(`Listener on port ${config.port}: ${error.message}.`),
-    )
+    listener.sockets = new Listener({
+      onAccept: (accepted) => this.onAccept(listener, accepted),
+      onArrival: (arriving) => this.onArrival(listener, arriving),
+      onFailure: (error) => log.error(`Listener on port ${config.port}: ${error.message}.`),
+    })
     return listener.sockets.listen({
       host: config.bind_address,
       port: config.port,
       family: config.socket_domain,
-      ...this.socketRules(config),
+      ...socketRules(settings, config),
     })
   }
 
-  private socketRules(config: ListenerConfig): SocketRules {
-    const { config: settings } = this.context
-    const isWebSocket = config.protocol === 'websockets'
-    return {
-      noDelay: settings.set_tcp_nodelay,
-      webSocket: isWebSocket ? webSocketRules(settings, config) : undefined,
-    }
+  private onAccept(listener: OpenListener, accepted: Accepted): void {
+    if (this.admits(listener, accepted)) this.serve(listener, accepted, this.context.clock())
   }
 
-  private accept(listener: OpenListener, accepted: Accepted): void {
-    const { config, log, statistics, memory } = this.context
-    const { peer } = accepted
+  private onArrival(listener: OpenListener, arriving: Arriving): void {
+    if (!this.admits(listener, arriving)) return
+    this.arrivals.add(arriving, {
+      onReady: (accepted, since) => this.serve(listener, accepted, since),
+      onGone: () => this.limits.remove(listener, arriving.peer.address),
+    })
+  }
+
+  /** Counts a connection; one too many is closed. */
+  private admits(listener: OpenListener, connection: Accepted | Arriving): boolean {
+    const { config, log, statistics } = this.context
+    const { address, port } = connection.peer
     statistics.socketsAccepted++
-    const limit = this.limits.exceeded(config, listener, peer.address)
+    const limit = this.limits.exceeded(config, listener, address)
     if (limit !== undefined) {
-      if (config.connection_messages) log.notice(`Client connection from ${peer.address} denied: ${limit} exceeded.`)
-      accepted.destroy()
-      return
+      if (config.connection_messages) log.notice(`Client connection from ${address} denied: ${limit} exceeded.`)
+      connection.destroy()
+      return false
     }
-    this.limits.add(listener, peer.address)
+    this.limits.add(listener, address)
     if (config.connection_messages)
-      log.notice(`New connection from ${peer.address}:${peer.port} on port ${listener.config.port}.`)
-    const handler = new ClientHandler(this.context, this, listener, peer)
+      log.notice(`New connection from ${address}:${port} on port ${listener.config.port}.`)
+    return true
+  }
+
+  private serve(listener: OpenListener, accepted: Accepted, since: number): void {
+    const handler = new ClientHandler(this.context, this, listener, accepted.peer, since)
     const connection = new Connection(
       accepted.open((bytes, length) => connection.onData(bytes, length)),
       handler,
       'client',
-      memory,
+      this.context.memory,
     )
     handler.start(connection)
     this.handlers.add(handler)
@@ -208,11 +221,9 @@ export class Broker implements HandlerHost {
     const { context } = this
     const { log, sessions } = context
     const next = prepareReload(context.config, fresh, this.bcrypt)
-    if ('errors' in next) {
-      for (const error of next.errors) log.error(error)
-      log.error('The new configuration cannot be used; the old one stays in force.')
-      return context.config
-    }
+    if ('errors' in next) return this.keepsOld(next.errors)
+    const sockets = this.prepareSockets(next.config)
+    if (sockets.errors.length > 0) return this.keepsOld(sockets.errors)
     for (const warning of next.warnings) log.warning(warning)
     context.config = next.config
     context.settings = messageSettings(next.config)
@@ -220,8 +231,8 @@ export class Broker implements HandlerHost {
     next.config.listeners.forEach((config, at) => {
       const listener = this.listeners[at] as OpenListener
       listener.config = config
-      listener.sockets?.update(this.socketRules(config))
     })
+    for (const putInForce of sockets.ready) putInForce()
     const now = context.clock()
     const { persistent_client_expiration: longest } = next.config
     if (longest !== undefined) sessions.boundExpiry(longest, now)
@@ -231,9 +242,41 @@ export class Broker implements HandlerHost {
     return next.config
   }
 
+  private keepsOld(errors: readonly string[]): Config {
+    const { log, config } = this.context
+    for (const error of errors) log.error(error)
+    log.error('The new configuration cannot be used; the old one stays in force.')
+    return config
+  }
+
+  private prepareSockets(config: Config): {
+    readonly ready: readonly (() => void)[]
+    readonly errors: readonly string[]
+  } {
+    const ready: (() => void)[] = []
+    const errors: string[] = []
+    config.listeners.forEach((listener, at) => {
+      const { sockets } = this.listeners[at] as OpenListener
+      try {
+        if (sockets !== undefined) ready.push(sockets.prepare(socketRules(config, listener)))
+      } catch (error) {
+        errors.push(`Listener on port ${listener.port}: ${error instanceof Error ? error.message : error}`)
+      }
+    })
+    return { ready, errors }
+  }
+
+  /** Publishes a line of the log for those who watch its topic now or are back soon. */
+  publishLog(topic: string, line: string): void {
+    const { router, clock } = this.context
+    const properties = { messageExpiryInterval: LOG_EXPIRY }
+    router.publish(localMessage(topic, Buffer.from(line), 2, false, properties, undefined, clock()))
+  }
+
   /** Looks at everything that waits for a time. Called by the timer; a test calls it with a clock of its own. */
   tick(): void {
     const now = this.context.clock()
+    this.arrivals.tick(now)
     for (const handler of this.handlers) handler.tick(now)
     this.context.sessions.tick(now)
     this.wills.tick(now)
@@ -249,6 +292,7 @@ export class Broker implements HandlerHost {
   async stop(): Promise<void> {
     clearInterval(this.timer)
     for (const { sockets } of this.listeners.splice(0)) sockets?.close()
+    this.arrivals.close()
     for (const handler of this.handlers) handler.disconnect(ReasonCode.SERVER_SHUTTING_DOWN, 'broker is shutting down')
     this.wills.publishAll()
     if (this.handlers.size > 0) {
@@ -262,14 +306,6 @@ export class Broker implements HandlerHost {
       for (const handler of this.handlers) handler.abort()
     }
     this.bcrypt.close()
-  }
-}
-
-function webSocketRules(config: Config, listener: ListenerConfig): WebSocketRules {
-  return {
-    origins: listener.websockets_origin,
-    maxPacketSize: config.max_packet_size,
-    maxHeaderSize: config.packet_buffer_size,
   }
 }
 

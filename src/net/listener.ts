@@ -9,9 +9,11 @@ import {
   acceptHandles,
   type ChunkTaker,
   handleOf,
+  readStream,
   SharedReadBuffer,
   startReading,
 } from './plain-socket.js'
+import type { Secured, TlsAcceptor, TlsRules } from './tls.js'
 import type { WebSocketAcceptor, WebSocketRules } from './websocket.js'
 
 /** What may change while the sockets are open, for connections accepted afterwards. */
@@ -19,6 +21,8 @@ export interface SocketRules {
   readonly noDelay: boolean
   /** Set when MQTT comes over WebSocket; that cannot be changed. */
   readonly webSocket: WebSocketRules | undefined
+  /** Set when connections are encrypted; that cannot be changed. */
+  readonly tls: TlsRules | undefined
 }
 
 export interface ListenerAddress extends SocketRules {
@@ -30,9 +34,12 @@ export interface ListenerAddress extends SocketRules {
   readonly family: 'ipv4' | 'ipv6' | undefined
 }
 
+/** Who is at the other end. */
 export interface Peer {
   readonly address: string
   readonly port: number
+  /** Over TLS. */
+  readonly secured: Secured | undefined
 }
 
 /** A connection that was accepted: `open` is called once with where its bytes shall go and returns what to write to. */
@@ -43,6 +50,26 @@ export interface Accepted {
   start(): void
   /** Refuses it. */
   destroy(): void
+}
+
+/** A connection that was accepted and has a handshake before it: one of the callbacks is called once, unless it is destroyed. */
+export interface Arriving {
+  readonly peer: Peer
+  /**
+   * Shakes hands.
+   * @param onFailed the connection is gone; the reason is undefined when the client has merely left
+   */
+  shakeHands(onReady: (accepted: Accepted) => void, onFailed: (reason: string | undefined) => void): void
+  /** Gives up. */
+  destroy(): void
+}
+
+/** Who takes what a listener accepts. */
+export interface ConnectionTaker {
+  onAccept(accepted: Accepted): void
+  onArrival(arriving: Arriving): void
+  /** The listening socket has an error after it was bound, for instance no descriptors left. */
+  onFailure(error: Error): void
 }
 
 export interface BoundAddress {
@@ -56,25 +83,28 @@ const BACKLOG = 4096
 export class Listener {
   private readonly servers: Server[] = []
   private readonly readBuffer = new SharedReadBuffer()
-  private acceptorClass: typeof WebSocketAcceptor | undefined = undefined
-  private readonly onAccept: (accepted: Accepted) => void
-  private readonly onFailure: (error: Error) => void
-  private rules: SocketRules = { noDelay: false, webSocket: undefined }
+  private readonly taker: ConnectionTaker
+  /** Loaded only where they are used, for a quick start. */
+  private webSocketClass: typeof WebSocketAcceptor | undefined = undefined
+  private tlsClass: typeof TlsAcceptor | undefined = undefined
+  private noDelay = false
   private webSockets: WebSocketAcceptor | undefined = undefined
+  private tls: TlsAcceptor | undefined = undefined
 
-  /** @param onFailure an error of the listening socket after it was bound, for instance no descriptors left. */
-  constructor(onAccept: (accepted: Accepted) => void, onFailure: (error: Error) => void) {
-    this.onAccept = onAccept
-    this.onFailure = onFailure
+  constructor(taker: ConnectionTaker) {
+    this.taker = taker
   }
 
-  /** Binds every address of `at`. Throws the system's error (EADDRINUSE, EACCES, …) if one cannot be bound. */
+  /**
+   * Binds every address of `at`.
+   * @throws TlsFileError, or the system's error (EADDRINUSE, EACCES, …) if an address cannot be bound
+   */
   async listen(at: ListenerAddress): Promise<readonly BoundAddress[]> {
     const bound: BoundAddress[] = []
     let failure: unknown
-    // Loaded only where it is used, for a quick start.
-    if (at.webSocket !== undefined) this.acceptorClass = (await import('./websocket.js')).WebSocketAcceptor
-    this.update(at)
+    if (at.webSocket !== undefined) this.webSocketClass = (await import('./websocket.js')).WebSocketAcceptor
+    if (at.tls !== undefined) this.tlsClass = (await import('./tls.js')).TlsAcceptor
+    this.prepare(at)()
     for (const { address, family, optional } of await addressesOf(at)) {
       // All families of one listener share the port that the first of them got.
       const port = at.port === 0 && bound[0] !== undefined ? bound[0].port : at.port
@@ -93,41 +123,87 @@ export class Listener {
     return bound
   }
 
-  /** Has other rules hold for the connections accepted from now on. */
-  update(rules: SocketRules): void {
-    this.rules = rules
-    if (this.acceptorClass !== undefined && rules.webSocket !== undefined)
-      this.webSockets = new this.acceptorClass(rules.webSocket)
+  /**
+   * Makes other rules ready. Calling what is returned has them hold for the connections accepted from then on.
+   * @throws TlsFileError, or an Error when TLS would come or go; the rules in force stay
+   */
+  prepare(rules: SocketRules): () => void {
+    const { webSocketClass, tlsClass } = this
+    if ((rules.tls === undefined) !== (tlsClass === undefined))
+      throw new Error('to switch TLS on or off, the broker has to be restarted')
+    const tls = tlsClass && rules.tls && new tlsClass(rules.tls)
+    const webSockets = webSocketClass && rules.webSocket && new webSocketClass(rules.webSocket)
+    return () => {
+      this.noDelay = rules.noDelay
+      this.tls = tls
+      this.webSockets = webSockets
+    }
   }
 
   private bind(address: string, port: number): Promise<Server> {
-    const isPlain = this.webSockets === undefined
-    const server = createServer({ pauseOnConnect: isPlain }, (socket) => {
-      const { webSockets } = this
-      if (webSockets === undefined) this.acceptPlain(handleOf(socket))
-      else this.onAccept(overWebSocket(socket.setNoDelay(this.rules.noDelay), webSockets))
-    })
+    const { taker } = this
+    const isPlain = this.webSockets === undefined && this.tls === undefined
+    const onPlain = (handle: AcceptedHandle) => taker.onAccept(this.plain(handle))
+    const server = createServer({ pauseOnConnect: isPlain }, (socket) =>
+      isPlain ? onPlain(handleOf(socket)) : this.onSocket(socket),
+    )
     return new Promise((resolve, reject) => {
       server.once('error', reject)
       server.listen({ host: address, port, backlog: BACKLOG, ipv6Only: address.includes(':') }, () => {
         server.off('error', reject)
-        server.on('error', this.onFailure)
-        if (isPlain) acceptHandles(server, (handle) => this.acceptPlain(handle))
+        server.on('error', (error) => taker.onFailure(error))
+        if (isPlain) acceptHandles(server, onPlain)
         resolve(server)
       })
     })
   }
 
-  private acceptPlain(handle: AcceptedHandle): void {
-    if (this.rules.noDelay) handle.setNoDelay?.(true)
-    this.onAccept(this.plain(handle))
+  private onSocket(socket: Socket): void {
+    const { tls } = this
+    if (this.noDelay) socket.setNoDelay(true)
+    if (tls === undefined) this.taker.onAccept(this.layered(socket, peerOf(socket, undefined)))
+    else this.taker.onArrival(this.arriving(socket, tls))
+  }
+
+  private arriving(socket: Socket, tls: TlsAcceptor): Arriving {
+    const peer = peerOf(socket, undefined)
+    return {
+      peer,
+      shakeHands: (onReady, onFailed) =>
+        tls.secure(socket, {
+          secured: (stream, secured) => onReady(this.layered(stream, { ...peer, secured })),
+          failed: onFailed,
+        }),
+      destroy: () => socket.destroy(),
+    }
+  }
+
+  /** A connection over a stream that is read through `data` events, with WebSocket on it where the listener says so. */
+  private layered(stream: Socket, peer: Peer): Accepted {
+    const { webSockets } = this
+    const destroy = () => void stream.destroy()
+    if (webSockets !== undefined) {
+      const start = () => webSockets.start(stream)
+      return { peer, open: (take) => webSockets.open(stream, take), start, destroy }
+    }
+    let taker: ChunkTaker | undefined
+    return {
+      peer,
+      open: (take) => {
+        taker = take
+        return stream
+      },
+      start: () => readStream(stream, (bytes, length) => taker?.(bytes, length)),
+      destroy,
+    }
   }
 
   private plain(handle: AcceptedHandle): Accepted {
+    if (this.noDelay) handle.setNoDelay?.(true)
     let taker: ChunkTaker | undefined
     const socket = this.readBuffer.socketOf(handle, (bytes, length) => taker?.(bytes, length))
     return {
-      peer: peerOf(socket),
+      peer: peerOf(socket, undefined),
       open: (take) => {
         taker = take
         return socket
@@ -144,17 +220,8 @@ export class Listener {
   }
 }
 
-function overWebSocket(socket: Socket, webSockets: WebSocketAcceptor): Accepted {
-  return {
-    peer: peerOf(socket),
-    open: (take) => webSockets.open(socket, take),
-    start: () => webSockets.start(socket),
-    destroy: () => socket.destroy(),
-  }
-}
-
-function peerOf(socket: Socket): Peer {
-  return { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
+function peerOf(socket: Socket, secured: Secured | undefined): Peer {
+  return { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0, secured }
 }
 
 interface Candidate {

@@ -81,7 +81,7 @@ export class WebSocketAcceptor {
   private onUnreadable(error: Error, socket: Duplex): void {
     const code = 'code' in error ? error.code : undefined
     if (code === 'HPE_HEADER_OVERFLOW') this.refuse(socket, 431, 'the request is too large')
-    else this.refuse(socket, 400, isMqtt(error) ? 'MQTT without WebSocket' : 'not a WebSocket handshake')
+    else this.refuse(socket, 400, FOREIGN[firstByteOf(error) ?? 0] ?? 'not a WebSocket handshake')
   }
 
   private refuse(socket: Duplex, status: number, reason: string, code: ReasonCode = ReasonCode.PROTOCOL_ERROR): void {
@@ -98,7 +98,10 @@ function subprotocolOf(offered: ReadonlySet<string>): string | false {
   return SUBPROTOCOLS.find((name) => offered.has(name)) ?? false
 }
 
-/** Whether what the HTTP parser choked on begins like a CONNECT packet. */
-function isMqtt(error: Error): boolean {
-  return 'rawPacket' in error && Buffer.isBuffer(error.rawPacket) && error.rawPacket[0] === 0x10
+/** First bytes of what else is sent to this port by mistake. */
+const FOREIGN: Readonly<Record<number, string>> = { 16: 'MQTT without WebSocket', 22: 'TLS on a port without TLS' }
+
+/** The first byte of what the HTTP parser choked on. */
+function firstByteOf(error: Error): number | undefined {
+  return 'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket[0] : undefined
 }

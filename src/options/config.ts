@@ -4,6 +4,7 @@ import type { BrokerValues, PerListenerName } from './broker-options.js'
 import { brokerOptions } from './broker-options.js'
 import type { ListenerValues } from './listener-options.js'
 import { listenerOptions } from './listener-options.js'
+import { checkListener } from './listener-rules.js'
 import { valuesOf } from './option.js'
 
 /** A line of a configuration file; lines count from 1. */
@@ -113,9 +114,20 @@ export function assembleConfig(draft: ConfigDraft, ports: readonly number[]): Co
         LOOPBACK.map((address) => listenerConfig(broker, loopbackDraft(defaultListener, port, address), true)),
       )
     : opened.map((listener) => listenerConfig(broker, listener, false))
-  const { positions, problems, warnings } = draft
-  const wanted = listeners.filter((listener) => !localOnly || servesFamily(listener))
-  return { ...broker, listeners: wanted, positions, problems, warnings }
+  const faults = (localOnly && defaultListener ? [defaultListener] : opened).flatMap(({ given, where }) =>
+    checkListener(given).map(({ name, reason, isHarmless }) => ({
+      isHarmless,
+      error: new ConfigError(where?.file ?? '', where?.line ?? 0, name, `of this listener ${reason}`),
+    })),
+  )
+  const errors = (harmless: boolean) => faults.filter((each) => each.isHarmless === harmless).map(({ error }) => error)
+  return {
+    ...broker,
+    listeners: listeners.filter((listener) => !localOnly || servesFamily(listener)),
+    positions: draft.positions,
+    problems: [...draft.problems, ...errors(false)],
+    warnings: [...draft.warnings, ...errors(true)],
+  }
 }
 
 function loopbackDraft(settings: ListenerDraft | undefined, port: number, address: string): ListenerDraft {

@@ -10,7 +10,6 @@ export const tlsOptions = [
     scope: 'listener',
     reload: 'yes',
     replaces: true,
-    later: true,
     help: 'Server certificate and chain (PEM); with keyfile it switches TLS on.',
   },
   {
@@ -19,7 +18,6 @@ export const tlsOptions = [
     scope: 'listener',
     reload: 'yes',
     replaces: true,
-    later: true,
     help: 'Private key of the certificate (PEM).',
   },
   {
@@ -28,7 +26,6 @@ export const tlsOptions = [
     scope: 'after listener',
     reload: 'yes',
     replaces: true,
-    later: true,
     help: 'Certificates of the authorities that client certificates are checked against (PEM).',
   },
   {
@@ -37,7 +34,6 @@ export const tlsOptions = [
     scope: 'listener',
     reload: 'yes',
     replaces: true,
-    later: true,
     help: 'Folder of such certificates.',
   },
   {
@@ -46,7 +42,6 @@ export const tlsOptions = [
     scope: 'listener',
     default: false,
     reload: 'new connections',
-    later: true,
     help: 'Accept only clients with a valid certificate.',
   },
   {
@@ -55,7 +50,6 @@ export const tlsOptions = [
     scope: 'listener',
     default: false,
     reload: 'new connections',
-    later: true,
     help: 'Take the common name of the client certificate, or the PSK identity, as user name.',
   },
   {
@@ -64,7 +58,6 @@ export const tlsOptions = [
     scope: 'listener',
     default: false,
     reload: 'new connections',
-    later: true,
     help: 'Take the whole subject of the client certificate as user name.',
   },
   {
@@ -73,8 +66,7 @@ export const tlsOptions = [
     scope: 'listener',
     reload: 'yes',
     replaces: true,
-    later: true,
-    help: 'Certificates that have been revoked (PEM).',
+    help: 'Lists of the certificates that were revoked (PEM), one of each authority in the chain.',
   },
   {
     name: 'ciphers',
@@ -82,7 +74,6 @@ export const tlsOptions = [
     scope: 'listener',
     reload: 'no',
     replaces: true,
-    later: true,
     help: 'Ciphers for TLS 1.2, as an OpenSSL list.',
   },
   {
@@ -91,7 +82,6 @@ export const tlsOptions = [
     scope: 'listener',
     reload: 'no',
     replaces: true,
-    later: true,
     help: 'Cipher suites for TLS 1.3, separated by colons.',
   },
   {
@@ -100,7 +90,6 @@ export const tlsOptions = [
     scope: 'after listener',
     words: ['tlsv1.3', 'tlsv1.2'],
     reload: 'no',
-    later: true,
     help: 'Lowest version accepted; TLS 1.2 unless set.',
   },
   {
@@ -109,7 +98,6 @@ export const tlsOptions = [
     scope: 'after listener',
     default: false,
     reload: 'new connections',
-    later: true,
     help: 'Accept client certificates that have expired or are not yet valid.',
   },
   {

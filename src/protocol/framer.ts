@@ -26,6 +26,8 @@ export interface FramingRules {
 }
 
 const PARTIAL_START = 4096
+/** The first byte of a TLS connection; as an MQTT packet it would be a CONNECT with wrong flags. */
+const TLS_HANDSHAKE = 0x16
 
 function acceptableHeaders(sender: Sender, version: ProtocolVersion): Uint8Array {
   const acceptable = new Uint8Array(256)
@@ -147,7 +149,11 @@ export class Framer implements FramingRules {
     const header = bytes[at] as number
     if (this.only !== undefined && header >> 4 !== this.only)
       throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, `packet type ${header >> 4} before CONNECT`)
-    if (this.headers[header] === 0) throw headerError(header, this.sender, this.level)
+    if (this.headers[header] === 0) {
+      if (this.only !== undefined && header === TLS_HANDSHAKE)
+        throw new ProtocolError(ReasonCode.MALFORMED_PACKET, 'TLS on a port without TLS')
+      throw headerError(header, this.sender, this.level)
+    }
     this.need = 0
     let size = 0
     let shift = 0

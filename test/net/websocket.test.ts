@@ -20,8 +20,8 @@ const rules = { origins: [], maxPacketSize: 1000, maxHeaderSize: 4096 }
 async function listen(maxPacketSize = rules.maxPacketSize): Promise<{ port: number; next: () => Promise<Served> }> {
   const served: Served[] = []
   let wake = () => {}
-  const listener = new Listener(
-    (accepted) => {
+  const listener = new Listener({
+    onAccept(accepted) {
       const stream = accepted.open((bytes, length) => {
         each.received = Buffer.concat([each.received, bytes.subarray(0, length)])
       })
@@ -35,10 +35,11 @@ async function listen(maxPacketSize = rules.maxPacketSize): Promise<{ port: numb
       accepted.start()
       wake()
     },
-    (error) => assert.ifError(error),
-  )
-  const webSocket = { ...rules, maxPacketSize }
-  const [bound] = await listener.listen({ host: '127.0.0.1', port: 0, family: undefined, noDelay: true, webSocket })
+    onArrival: () => assert.fail('no handshake below WebSocket'),
+    onFailure: (error) => assert.ifError(error),
+  })
+  const at = { host: '127.0.0.1', port: 0, family: undefined, noDelay: true, tls: undefined }
+  const [bound] = await listener.listen({ ...at, webSocket: { ...rules, maxPacketSize } })
   after(() => listener.close())
   const next = async () => {
     if (served.length === 0)

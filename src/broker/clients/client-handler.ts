@@ -66,12 +66,13 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   private since: number
   private why = ''
 
-  constructor(context: BrokerContext, host: HandlerHost, listener: OpenListener, peer: Peer) {
+  /** @param since ms: when the connection was accepted */
+  constructor(context: BrokerContext, host: HandlerHost, listener: OpenListener, peer: Peer, since: number) {
     this.context = context
     this.host = host
     this.listener = listener
     this.peer = peer
-    this.since = context.clock()
+    this.since = since
   }
 
   /** Gives the handler the connection it owns, before anything is read from it. */
@@ -225,9 +226,10 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     const user = username === undefined ? '' : `, u'${username}'`
     const flags = `p${version}, c${Number(connect.cleanStart)}, k${connect.keepAlive}${user}`
     const kind = connect.bridge ? 'bridge' : 'client'
-    const { address, port } = this.peer
+    const { address, port, secured } = this.peer
     if (config.connection_messages)
       log.notice(`New ${kind} connected from ${address}:${port} as ${clientId} (${flags}).`)
+    if (secured !== undefined) log.notice(`Client ${clientId} negotiated ${secured.version} cipher ${secured.cipher}`)
     sender.send(welcome(isPresent, properties)) // [MQTT-3.1.4-5] [MQTT-3.2.0-1] [MQTT-3.2.2-3]
     if (log.isDebug) log.debug(`Sending CONNACK to ${clientId} (${Number(isPresent)}, 0)`)
     const asked = version === 5 ? (connect.properties.receiveMaximum ?? window) : window

@@ -11,6 +11,7 @@ import { ProtocolError } from '../../protocol/protocol-error.js'
 import { Reader } from '../../protocol/reader.js'
 import { ReasonCode, returnCodeFor } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
+import { isIdentifiedByHandshake, usernameOf } from '../identity.js'
 import type { OpenListener } from '../open-listener.js'
 import { type Admission, judgeConnect, judgeOwner, type Refused } from './connect.js'
 
@@ -23,6 +24,11 @@ export interface LoginHost {
   onRefused(reason: string): void
   /** The check itself failed. */
   onError(error: unknown): void
+}
+
+const NO_IDENTITY: Refused = {
+  reasonCode: ReasonCode.BAD_USER_NAME_OR_PASSWORD,
+  reason: 'the client certificate is missing or has no usable name',
 }
 
 const NO_LIMIT = Number.POSITIVE_INFINITY
@@ -57,7 +63,14 @@ export class Login {
       return
     }
     this.connect = connect
-    this.judge(connect)
+    const { config } = this.listener
+    if (!isIdentifiedByHandshake(config)) {
+      this.judge(connect)
+      return
+    }
+    const username = usernameOf(config, this.peer)
+    if (username === undefined) this.refuse(NO_IDENTITY, connect.protocolVersion)
+    else this.judge({ ...connect, username, password: undefined })
   }
 
   /** Returns whether the verdict is already there. */

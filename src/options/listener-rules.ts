@@ -1,0 +1,61 @@
+// TABLE: which directives of one listener need or exclude each other. A directive that decides who may connect is refused where it
+// would have no effect (CVE-2018-20145); one that does not is reported.
+
+interface Need {
+  readonly name: string
+  /** One of these has to be given too. */
+  readonly needs: readonly string[]
+  /** The rule holds only where this is given. */
+  readonly with?: string
+  /** Without them it has no effect, and that does no harm. */
+  readonly harmless?: true
+}
+
+const needs: readonly Need[] = [
+  { name: 'certfile', needs: ['keyfile'] },
+  { name: 'keyfile', needs: ['certfile'] },
+  { name: 'cafile', needs: ['certfile'] },
+  { name: 'capath', needs: ['certfile'] },
+  { name: 'crlfile', needs: ['cafile', 'capath'] },
+  { name: 'require_certificate', needs: ['cafile', 'capath'] },
+  { name: 'use_identity_as_username', needs: ['certfile'] },
+  { name: 'use_identity_as_username', needs: ['cafile', 'capath'], with: 'certfile' },
+  { name: 'use_subject_as_username', needs: ['cafile', 'capath'] },
+  { name: 'ciphers', needs: ['certfile'], harmless: true },
+  { name: 'ciphers_tls1.3', needs: ['certfile'], harmless: true },
+  { name: 'tls_version', needs: ['certfile'], harmless: true },
+  { name: 'disable_client_cert_date_checks', needs: ['cafile', 'capath'], harmless: true },
+]
+
+const excludes: readonly { readonly names: readonly [string, string]; readonly reason: string }[] = [
+  {
+    names: ['disable_client_cert_date_checks', 'crlfile'],
+    reason: 'an expired certificate is not looked for in revocation lists',
+  },
+]
+
+/** A directive that does not fit the others, and why. */
+export interface ListenerFault {
+  readonly name: string
+  readonly reason: string
+  /** It has no effect, and that does no harm. */
+  readonly isHarmless: boolean
+}
+
+/** What is wrong with the directives of one listener, by name, taken together. */
+export function checkListener(given: ReadonlyMap<string, unknown>): readonly ListenerFault[] {
+  const isGiven = (name: string) => given.has(name) && given.get(name) !== false
+  const faults: ListenerFault[] = []
+  for (const { name, needs: names, with: other, harmless } of needs) {
+    if (!isGiven(name) || names.some(isGiven) || (other !== undefined && !isGiven(other))) continue
+    const missing = `${name} needs ${names.join(' or ')}`
+    const reason = harmless ? `${missing} to have an effect` : missing
+    faults.push({ name, reason, isHarmless: harmless === true })
+  }
+  for (const { names, reason } of excludes) {
+    const [name, other] = names
+    if (isGiven(name) && isGiven(other))
+      faults.push({ name, reason: `${name} does not go with ${other}: ${reason}`, isHarmless: false })
+  }
+  return faults
+}
