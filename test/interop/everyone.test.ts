@@ -246,7 +246,7 @@ describe(...suite('everyone at once', [PUB, SUB, python]), () => {
     for (const proxy of proxies) await proxy.close()
     const status = await tsmq.stop()
     killPrograms()
-    assert.equal(status, 0)
+    assert.equal(status, 0, tsmq.program.stderr.slice(-2000))
     assert.doesNotMatch(tsmq.program.stderr, /Internal error/)
   })
 
