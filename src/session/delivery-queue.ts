@@ -1,7 +1,7 @@
 // Deliveries that wait for their turn, first in, first out: a ring that keeps its memory from one burst to the next. What may
 // enter, and when something leaves, is decided by outbound.
 
-import type { Delivery } from './outbound.js'
+import type { Delivery } from './delivery.js'
 
 const SMALLEST = 16
 /** A ring that has grown beyond this is given back when it is empty. */

@@ -1,7 +1,7 @@
 // Deliveries that have been sent and are not finished, by packet identifier. Identifiers are given out in ascending order and
 // windows are small, so a table indexed by the identifier's low bits beats a Map; it doubles when two identifiers fall together.
 
-import type { Delivery } from './outbound.js'
+import type { Delivery } from './delivery.js'
 
 const SMALLEST = 16
 

@@ -2,32 +2,12 @@
 // (MQTT 5.0 sections 4.3, 4.4, 4.6, 4.9). State without I/O: packets leave through a sink, time comes in as a number.
 // A broker has one for each session, a client one for its publishes.
 
-import type { Qos } from '../protocol/packets/publish.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
+import type { Delivery } from './delivery.js'
 import { DeliveryQueue } from './delivery-queue.js'
 import { InFlight } from './in-flight.js'
-import type { Message } from './message.js'
 import { MAX_PACKET_ID, PacketIds } from './packet-ids.js'
-
-/** One message for one receiver. */
-export interface Delivery {
-  readonly message: Message
-  readonly qos: Qos
-  readonly retain: boolean
-  /** Of the subscription it matched; 0 for none. */
-  readonly subscriptionIdentifier: number
-  /** The shared subscription it came by, as subscribed; undefined for any other. */
-  readonly share: string | undefined
-  /** 0 until it is first sent. */
-  packetId: number
-  /** Its place in the sequence of first sendings. */
-  order: number
-  /** PUBREC has come, PUBREL has gone: the PUBLISH is not sent again [MQTT-4.3.3-6]. */
-  released: boolean
-  /** Sent on the present connection, so that it counts against the send quota. */
-  isOpen: boolean
-}
 
 /** Where packets go while a connection exists. */
 export interface OutboundSink {
@@ -268,15 +248,4 @@ export class Outbound {
     yield* this.inFlight.inOrder()
     yield* this.queue.values()
   }
-}
-
-/** A delivery that has not been sent. */
-export function delivery(
-  message: Message,
-  qos: Qos,
-  retain: boolean,
-  subscriptionIdentifier = 0,
-  share: string | undefined = undefined,
-): Delivery {
-  return { message, qos, retain, subscriptionIdentifier, share, packetId: 0, order: 0, released: false, isOpen: false }
 }

@@ -3,10 +3,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import type { Receiver } from '../../src/broker/routing/receiver.js'
+import type { Availability, Receiver, Subscription } from '../../src/broker/routing/receiver.js'
 import { RetainedMessages } from '../../src/broker/routing/retained-messages.js'
 import { Router } from '../../src/broker/routing/router.js'
-import type { Subscription } from '../../src/broker/routing/subscriptions.js'
 import { type PendingWill, Wills } from '../../src/broker/routing/wills.js'
 import { PublishFrames } from '../../src/protocol/publish-frames.js'
 import { matches } from '../../src/protocol/topics.js'
@@ -91,8 +90,13 @@ test('D3.3 a retained message holds no more memory than its payload', () => {
 })
 
 describe('router', () => {
-  function subscribe(router: Router, filter: string, deliver: Receiver['deliver'], isConnected = true): Subscription {
-    const receiver: Receiver = { clientId: filter, isConnected, deliver, deliverRetained: () => {} }
+  function subscribe(
+    router: Router,
+    filter: string,
+    deliver: Receiver['deliver'],
+    availability: Availability = 'ready',
+  ): Subscription {
+    const receiver: Receiver = { clientId: filter, availability, deliver, deliverRetained: () => {} }
     const share = /^\$share\/([^/]+)\/(.*)$/.exec(filter)
     const subscription: Subscription = {
       receiver,
@@ -162,23 +166,26 @@ describe('router', () => {
     assert.equal(seen, 1)
   })
 
-  test('[MQTT-4.8.2-3] F133 a group: each member in turn, connected ones first, the next when one does not take it', () => {
+  test('[MQTT-4.8.2-3] F133 a group: each member in turn, those that can take it at once first, the next when one does not take it', () => {
     const router = new Router(new PublishFrames())
     const seen: string[] = []
-    const member = (name: string, isConnected: boolean, takes = true) =>
-      subscribe(router, '$share/g/t', () => takes && seen.push(name) > 0, isConnected)
-    member('a', true)
-    const away = member('away', false)
-    member('refuses', true, false)
-    member('b', true)
+    const member = (name: string, availability: Availability, takes = true) =>
+      subscribe(router, '$share/g/t', () => takes && seen.push(name) > 0, availability)
+    member('a', 'ready')
+    const away = member('away', 'away')
+    const busy = member('busy', 'busy')
+    member('refuses', 'ready', false)
+    member('b', 'ready')
     const publish = () => router.publish(localMessage('t', Buffer.alloc(0), 0, false))
     for (let i = 0; i < 4; i++) assert.equal(publish(), true)
     assert.deepEqual(seen.sort(), ['a', 'a', 'b', 'b'])
     seen.length = 0
-    for (const { receiver } of [...(router.subscriptions.group('t', 'g')?.members ?? [])])
-      if (receiver !== away.receiver) router.subscriptions.remove({ ...away, receiver })
+    for (const member of [...(router.subscriptions.group('t', 'g')?.members ?? [])])
+      if (member !== away && member !== busy) router.subscriptions.remove(member)
     publish()
-    assert.deepEqual(seen, ['away'])
+    router.subscriptions.remove(busy)
+    publish()
+    assert.deepEqual(seen, ['busy', 'away'])
   })
 })
 

@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import type { Receiver } from '../../src/broker/routing/receiver.js'
-import { type Subscription, Subscriptions } from '../../src/broker/routing/subscriptions.js'
+import type { Receiver, Subscription } from '../../src/broker/routing/receiver.js'
+import { Subscriptions } from '../../src/broker/routing/subscriptions.js'
 import type { Qos } from '../../src/protocol/packets/publish.js'
 import { matches, parseFilter } from '../../src/protocol/topics.js'
 
 function receiver(clientId: string): Receiver {
-  return { clientId, isConnected: true, deliver: () => true, deliverRetained: () => {} }
+  return { clientId, availability: 'ready', deliver: () => true, deliverRetained: () => {} }
 }
 
 const receivers = ['A', 'B', 'C', 'D'].map(receiver)

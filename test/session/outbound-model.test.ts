@@ -5,7 +5,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { ReasonCode } from '../../src/protocol/reason-codes.js'
-import { type Delivery, Outbound, type OutboundSink } from '../../src/session/outbound.js'
+import type { Delivery } from '../../src/session/delivery.js'
+import { Outbound, type OutboundSink } from '../../src/session/outbound.js'
 import { item, NO_LIMITS } from './scripted-sink.js'
 
 /** A receiver that follows the standard: QoS 2 by identifier, everything it has not answered yet in a list. */

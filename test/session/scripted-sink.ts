@@ -2,14 +2,9 @@
 
 import type { Qos } from '../../src/protocol/packets/publish.js'
 import type { ReasonCode } from '../../src/protocol/reason-codes.js'
+import { type Delivery, delivery } from '../../src/session/delivery.js'
 import { localMessage } from '../../src/session/message.js'
-import {
-  type Delivery,
-  delivery,
-  Outbound,
-  type OutboundLimits,
-  type OutboundSink,
-} from '../../src/session/outbound.js'
+import { Outbound, type OutboundLimits, type OutboundSink } from '../../src/session/outbound.js'
 
 export const NO_LIMITS: OutboundLimits = { maxQueuedMessages: 0, maxQueuedBytes: 0, maxInflightBytes: 0 }
 

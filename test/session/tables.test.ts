@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { delivery } from '../../src/session/delivery.js'
 import { DeliveryQueue } from '../../src/session/delivery-queue.js'
 import { localMessage } from '../../src/session/message.js'
-import { delivery } from '../../src/session/outbound.js'
 import { PacketIdSet } from '../../src/session/packet-id-set.js'
 
 test('PacketIdSet does what a Set does, also when identifiers share their low bits', () => {

@@ -5,13 +5,13 @@ import type { ClientRights } from '../../access/client-rights.js'
 import type { Config } from '../../options/config.js'
 import type { Qos } from '../../protocol/packets/publish.js'
 import type { ReasonCode } from '../../protocol/reason-codes.js'
+import { delivery } from '../../session/delivery.js'
 import { Inbound } from '../../session/inbound.js'
 import type { Message } from '../../session/message.js'
-import { delivery, Outbound, type OutboundLimits } from '../../session/outbound.js'
+import { Outbound, type OutboundLimits } from '../../session/outbound.js'
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
-import type { Receiver } from '../routing/receiver.js'
-import type { Subscription } from '../routing/subscriptions.js'
+import type { Availability, Receiver, Subscription } from '../routing/receiver.js'
 import type { PacketSender } from './packet-sender.js'
 
 /** The connection of a session, as far as the session and those who manage sessions need it. */
@@ -71,6 +71,11 @@ export class Session implements Receiver {
 
   get isConnected(): boolean {
     return this.client !== undefined
+  }
+
+  get availability(): Availability {
+    if (this.client === undefined) return 'away'
+    return this.client.sender.isWritable && this.outbound.queuedCount === 0 ? 'ready' : 'busy'
   }
 
   /** A connection has come: what is owed goes out again, unless the client may no longer read it. */

@@ -8,7 +8,7 @@ import type { Unsubscribe } from '../../protocol/packets/unsubscribe.js'
 import { NO_PROPERTIES } from '../../protocol/properties.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
-import type { Subscription } from '../routing/subscriptions.js'
+import type { Subscription } from '../routing/receiver.js'
 import type { ConnectedClient } from './connected-client.js'
 
 /** A subscription that was made, and whether the session had one with its filter. */

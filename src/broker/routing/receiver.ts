@@ -1,12 +1,17 @@
-// What the router delivers to. Sessions implement it; anything else that wants messages can.
+// What the router delivers to, and why: receivers and their subscriptions. Sessions implement it; anything else that wants messages can.
 
+import type { Qos } from '../../protocol/packets/publish.js'
+import type { RetainHandling } from '../../protocol/packets/subscribe.js'
 import type { Message } from '../../session/message.js'
-import type { Subscription } from './subscriptions.js'
+
+/** How soon a receiver can take a message, best first: at once, after what is before it, when its client is back. */
+export const availabilities = ['ready', 'busy', 'away'] as const
+export type Availability = (typeof availabilities)[number]
 
 export interface Receiver {
   readonly clientId: string
-  /** Whether a connection exists: of a shared group, such members are preferred. */
-  readonly isConnected: boolean
+  /** Decides which member of a shared group gets a message. */
+  readonly availability: Availability
   /**
    * Takes a message that matched `subscription`: sends it, queues it, or drops it for a reason of its own.
    * Returns false when it is none of this receiver's business (No Local, no right to read, too large, away and not durable).
@@ -14,4 +19,21 @@ export interface Receiver {
   deliver(message: Message, subscription: Subscription): boolean
   /** Takes a retained message because of a new subscription. */
   deliverRetained(message: Message, subscription: Subscription): void
+}
+
+/** One filter of one session. */
+export interface Subscription {
+  readonly receiver: Receiver
+  /** As subscribed, `$share/group/` included. */
+  readonly text: string
+  /** Share name; undefined for a subscription that is not shared. */
+  readonly group: string | undefined
+  /** What topic names are matched against. */
+  readonly filter: string
+  readonly qos: Qos
+  readonly noLocal: boolean
+  readonly retainAsPublished: boolean
+  readonly retainHandling: RetainHandling
+  /** 0 for none. */
+  readonly identifier: number
 }

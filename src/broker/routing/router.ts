@@ -3,8 +3,9 @@
 
 import type { PublishFrames } from '../../protocol/publish-frames.js'
 import type { Message } from '../../session/message.js'
+import { availabilities, type Subscription } from './receiver.js'
 import { RetainedMessages } from './retained-messages.js'
-import { type SharedGroup, type Subscription, Subscriptions } from './subscriptions.js'
+import { type SharedGroup, Subscriptions } from './subscriptions.js'
 
 export class Router {
   readonly subscriptions = new Subscriptions()
@@ -33,6 +34,7 @@ export class Router {
       return taken
     } finally {
       this.isPublishing = false
+      this.frames.release()
     }
   }
 
@@ -48,18 +50,17 @@ export class Router {
       if (subscription.receiver.deliver(message, subscription)) taken = true
     }
     for (let i = 0; i < groups.length; i++) if (this.deliverToGroup(message, groups[i] as SharedGroup)) taken = true
-    this.frames.release()
     return taken
   }
 
-  /** Delivers to one member: each in turn, those that are connected before those that are away. */
+  /** Delivers to one member: each in turn, those that can take it at once before those that are busy, and these before those away. */
   deliverToGroup(message: Message, group: SharedGroup): boolean {
     const { members } = group
-    for (const connected of [true, false])
+    for (const availability of availabilities)
       for (let tries = 0; tries < members.length; tries++) {
         const index = (group.next + tries) % members.length
         const member = members[index] as Subscription
-        if (member.receiver.isConnected !== connected || !member.receiver.deliver(message, member)) continue
+        if (member.receiver.availability !== availability || !member.receiver.deliver(message, member)) continue
         group.next = (index + 1) % members.length
         return true
       }

@@ -1,27 +1,8 @@
 // Which subscriptions match a topic name: a trie of filter levels with a bounded cache of results in front. A change empties
 // only the cached topics it concerns. Shared subscriptions stay groups in a result; the member is chosen at delivery.
 
-import type { Qos } from '../../protocol/packets/publish.js'
-import type { RetainHandling } from '../../protocol/packets/subscribe.js'
 import { matches } from '../../protocol/topics.js'
-import type { Receiver } from './receiver.js'
-
-/** One filter of one session. */
-export interface Subscription {
-  readonly receiver: Receiver
-  /** As subscribed, `$share/group/` included. */
-  readonly text: string
-  /** Share name; undefined for a subscription that is not shared. */
-  readonly group: string | undefined
-  /** What topic names are matched against. */
-  readonly filter: string
-  readonly qos: Qos
-  readonly noLocal: boolean
-  readonly retainAsPublished: boolean
-  readonly retainHandling: RetainHandling
-  /** 0 for none. */
-  readonly identifier: number
-}
+import type { Receiver, Subscription } from './receiver.js'
 
 /** The members of `$share/name/filter`; each message goes to one of them [MQTT-4.8.2-3]. */
 export class SharedGroup {
