@@ -112,7 +112,8 @@ export class Broker implements HandlerHost {
       await this.stop()
       throw error
     }
-    for (const { family, port } of bound) log.info(`Opening ${family} listen socket on port ${port}.`)
+    for (const { family, address, port } of bound)
+      log.info(`Opening ${family} listen socket on ${family === 'unix' ? `path ${address}` : `port ${port}`}.`)
     this.sys.publish(this.handlers.size)
     this.timer = setInterval(() => this.tick(), TICK)
     return bound
@@ -144,6 +145,7 @@ export class Broker implements HandlerHost {
       onFailure: (error) => log.error(`Listener on port ${config.port}: ${error.message}.`),
     })
     return listener.sockets.listen({
+      path: config.path,
       host: config.bind_address,
       port: config.port,
       family: config.socket_domain,

@@ -12,7 +12,9 @@ export class ConnectionLimits {
     const reached = (limit: number, count: number) => limit > 0 && count >= limit
     if (reached(config.global_max_connections, this.total)) return 'global_max_connections'
     if (reached(listener.config.max_connections, listener.connections)) return 'max_connections'
-    if (reached(config.max_connections_per_ip, this.byAddress.get(address) ?? 0)) return 'max_connections_per_ip'
+    // The clients of a Unix socket have no address that would tell them apart.
+    const ofAddress = listener.config.path === undefined ? (this.byAddress.get(address) ?? 0) : 0
+    if (reached(config.max_connections_per_ip, ofAddress)) return 'max_connections_per_ip'
     return undefined
   }
 

@@ -1,8 +1,8 @@
-// Sockets that wait for clients: binds the addresses a listener names and hands over each accepted connection. Transports other
-// than TCP have a file of their own and one line here.
+// Sockets that wait for clients: binds the addresses a listener names and hands over each accepted connection. What comes before
+// MQTT (TLS, WebSocket) has files of its own and is put together here.
 
 import { lookup } from 'node:dns/promises'
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import {
   type AcceptedHandle,
@@ -26,6 +26,8 @@ export interface SocketRules {
 }
 
 export interface ListenerAddress extends SocketRules {
+  /** Of a Unix socket, which has none of the rest. */
+  readonly path: string | undefined
   /** Undefined for every address of the machine. */
   readonly host: string | undefined
   /** 0 for any free port. */
@@ -73,9 +75,11 @@ export interface ConnectionTaker {
 }
 
 export interface BoundAddress {
+  /** The path of a Unix socket. */
   readonly address: string
+  /** 0 for a Unix socket. */
   readonly port: number
-  readonly family: 'ipv4' | 'ipv6'
+  readonly family: 'ipv4' | 'ipv6' | 'unix'
 }
 
 const BACKLOG = 4096
@@ -90,6 +94,8 @@ export class Listener {
   private noDelay = false
   private webSockets: WebSocketAcceptor | undefined = undefined
   private tls: TlsAcceptor | undefined = undefined
+  /** Of a Unix socket, whose clients have no address of their own. */
+  private path = ''
 
   constructor(taker: ConnectionTaker) {
     this.taker = taker
@@ -105,12 +111,12 @@ export class Listener {
     if (at.webSocket !== undefined) this.webSocketClass = (await import('./websocket.js')).WebSocketAcceptor
     if (at.tls !== undefined) this.tlsClass = (await import('./tls.js')).TlsAcceptor
     this.prepare(at)()
+    if (at.path !== undefined) return [await this.bindPath(at.path)]
     for (const { address, family, optional } of await addressesOf(at)) {
       // All families of one listener share the port that the first of them got.
       const port = at.port === 0 && bound[0] !== undefined ? bound[0].port : at.port
       try {
-        const server = await this.bind(address, port)
-        this.servers.push(server)
+        const server = await this.bind({ host: address, port, backlog: BACKLOG, ipv6Only: address.includes(':') })
         const where = server.address()
         if (where !== null && typeof where === 'object')
           bound.push({ address: where.address, port: where.port, family })
@@ -140,7 +146,15 @@ export class Listener {
     }
   }
 
-  private bind(address: string, port: number): Promise<Server> {
+  private async bindPath(path: string): Promise<BoundAddress> {
+    const { clearPath, withSocketMode } = await import('./unix-socket.js')
+    await clearPath(path)
+    this.path = path
+    await withSocketMode(() => this.bind({ path, backlog: BACKLOG }))
+    return { address: path, port: 0, family: 'unix' }
+  }
+
+  private bind(at: ListenOptions): Promise<Server> {
     const { taker } = this
     const isPlain = this.webSockets === undefined && this.tls === undefined
     const onPlain = (handle: AcceptedHandle) => taker.onAccept(this.plain(handle))
@@ -149,8 +163,9 @@ export class Listener {
     )
     return new Promise((resolve, reject) => {
       server.once('error', reject)
-      server.listen({ host: address, port, backlog: BACKLOG, ipv6Only: address.includes(':') }, () => {
+      server.listen(at, () => {
         server.off('error', reject)
+        this.servers.push(server)
         server.on('error', (error) => taker.onFailure(error))
         if (isPlain) acceptHandles(server, onPlain)
         resolve(server)
@@ -161,12 +176,12 @@ export class Listener {
   private onSocket(socket: Socket): void {
     const { tls } = this
     if (this.noDelay) socket.setNoDelay(true)
-    if (tls === undefined) this.taker.onAccept(this.layered(socket, peerOf(socket, undefined)))
+    if (tls === undefined) this.taker.onAccept(this.layered(socket, this.peerOf(socket)))
     else this.taker.onArrival(this.arriving(socket, tls))
   }
 
   private arriving(socket: Socket, tls: TlsAcceptor): Arriving {
-    const peer = peerOf(socket, undefined)
+    const peer = this.peerOf(socket)
     return {
       peer,
       shakeHands: (onReady, onFailed) =>
@@ -203,7 +218,7 @@ export class Listener {
     let taker: ChunkTaker | undefined
     const socket = this.readBuffer.socketOf(handle, (bytes, length) => taker?.(bytes, length))
     return {
-      peer: peerOf(socket, undefined),
+      peer: this.peerOf(socket),
       open: (take) => {
         taker = take
         return socket
@@ -213,15 +228,15 @@ export class Listener {
     }
   }
 
+  private peerOf(socket: Socket): Peer {
+    return { address: socket.remoteAddress ?? this.path, port: socket.remotePort ?? 0, secured: undefined }
+  }
+
   /** Stops accepting; connections that were accepted live on. */
   close(): void {
     for (const server of this.servers) server.close()
     this.servers.length = 0
   }
-}
-
-function peerOf(socket: Socket, secured: Secured | undefined): Peer {
-  return { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0, secured }
 }
 
 interface Candidate {

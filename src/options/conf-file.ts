@@ -241,14 +241,13 @@ class ConfReader {
     const [port = '', second] = words(text)
     const host = second?.startsWith('#') ? undefined : second
     const parsed = parseValue({ ...row, kind: 'integer' }, port)
-    const listener = newListener(this.#at)
+    const isUnix = 'value' in parsed && parsed.value === 0 && host !== undefined && isIP(host) === 0
+    const listener = newListener(this.#at, isUnix ? host : undefined)
     this.#listener = listener
     this.#listeners.push(listener)
     if ('problem' in parsed) return `the port of listener ${parsed.problem}`
-    if (parsed.value === 0 && host !== undefined && isIP(host) === 0)
-      return `listener 0 ${host} is not supported yet: it means a Unix socket`
     listener.given.set('port', parsed.value)
-    if (host !== undefined) listener.given.set('bind_address', host)
+    if (host !== undefined && !isUnix) listener.given.set('bind_address', host)
     return undefined
   }
 
@@ -277,8 +276,8 @@ class ConfReader {
   }
 }
 
-function newListener(where: Position): ListenerDraft {
-  return { given: new Map(), security: new Map(), path: undefined, where }
+function newListener(where: Position, path?: string): ListenerDraft {
+  return { given: new Map(), security: new Map(), path, where }
 }
 
 /** The system's words for a failed call: `no such file or directory`. */

@@ -8,9 +8,11 @@ import { readFiles, readText } from './conf-text.js'
 /** `port address anonymous`, with ~ for local-only mode. */
 const shown = (config: Config): string[] =>
   config.listeners.map((each) =>
-    [each.local_only ? '~' : '', each.port, ' ', each.bind_address ?? '*', each.allow_anonymous ? ' open' : ''].join(
-      '',
-    ),
+    [
+      each.local_only ? '~' : '',
+      each.path ?? `${each.port} ${each.bind_address ?? '*'}`,
+      each.allow_anonymous ? ' open' : '',
+    ].join(''),
   )
 
 const openers: readonly {
@@ -52,9 +54,8 @@ const openers: readonly {
   },
   {
     name: 'a Unix socket',
-    conf: 'listener 0 /run/mqtt.sock\n',
-    listeners: ['1883 *'],
-    problems: ['conf:1: listener 0 /run/mqtt.sock is not supported yet: it means a Unix socket'],
+    conf: 'listener 0 /run/mqtt.sock more\nlistener 0 mqtt.sock\n',
+    listeners: ['/run/mqtt.sock', 'mqtt.sock'],
   },
   {
     name: 'listener_allow_anonymous true',
