@@ -1,15 +1,17 @@
 // The command tsmq: arguments and configuration in, a running broker until a signal, exit status out.
 
 import { AccessError } from '../broker/access-control.js'
-import { Log, openLogSinks } from '../broker/admin/log.js'
+import type { Log } from '../broker/admin/log.js'
 import { Broker, ListenError } from '../broker/broker.js'
 import { parseCommandLine, UsageError } from '../options/command-line.js'
 import { defaultConfig, readConfFile } from '../options/conf-file.js'
 import type { Config } from '../options/config.js'
 import { helpText } from '../options/help-text.js'
 import { type TsmqValues, tsmqOptions } from '../options/tsmq-options.js'
+import { BrokerLog } from './broker-log.js'
 import { EXIT_STATUS } from './exit.js'
-import { formatTime } from './strftime.js'
+import { logPainters } from './log-painters.js'
+import { onRealTimeSignal } from './real-time-signal.js'
 import { packageVersion } from './version.js'
 
 const help = {
@@ -54,19 +56,28 @@ function readConfig({ config_file: files, port: ports }: TsmqValues): Config {
 }
 
 async function serve(config: Config, values: TsmqValues): Promise<number> {
-  const { sinks, close } = openLogSinks(values.quiet ? [] : config.log_dest, complain)
-  const log = new Log(values.verbose ? { ...config, log_type: everything } : config, sinks, formatTime)
+  let broker: Broker | undefined
+  const outlets = {
+    painters: await logPainters(process),
+    publish: (topic: string, line: string) => broker?.publishLog(topic, line),
+    onFailure: complain,
+  }
+  const brokerLog = new BrokerLog(config, outlets, values)
+  const { log } = brokerLog
   const version = packageVersion()
   log.info(`tsmq version ${version} starting`)
   log.info(
     values.config_file.length > 0 ? `Config loaded from ${values.config_file.join(', ')}.` : 'Using default config.',
   )
   try {
-    const broker = new Broker(config, { log, version })
+    const running = new Broker(config, { log, version })
+    broker = running
+    brokerLog.reopen()
     const stopped = untilSignal(() => {
       log.info('Reloading config.')
-      broker.reload(readConfig(values))
+      brokerLog.reopen(running.reload(readConfig(values)))
     })
+    onRealTimeSignal(() => brokerLog.reopen())
     const bound = await broker.start()
     log.info(`tsmq version ${version} running`)
     if (config.listeners[0]?.local_only === true && bound[0] !== undefined) adviseLocal(log, bound[0].port)
@@ -77,21 +88,9 @@ async function serve(config: Config, values: TsmqValues): Promise<number> {
   } catch (error) {
     return failure(error)
   } finally {
-    close()
+    brokerLog.close()
   }
 }
-
-const everything: Config['log_type'] = [
-  'debug',
-  'error',
-  'warning',
-  'notice',
-  'information',
-  'subscribe',
-  'unsubscribe',
-  'websockets',
-  'internal',
-]
 
 /** Says how to reach a broker that nobody configured, in the words of whoever started it. */
 function adviseLocal(log: Log, port: number): void {

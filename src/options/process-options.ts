@@ -42,7 +42,6 @@ export const processOptions = [
     words: ['none', 'stdout', 'stderr', 'syslog', 'topic', 'file'],
     default: [{ to: 'stderr' }],
     reload: 'yes',
-    later: ['syslog', 'topic'],
     help: 'Where the log goes: none, stdout, stderr, syslog, topic or file PATH; one a line.',
   },
   {
@@ -52,7 +51,6 @@ export const processOptions = [
     min: 0,
     max: 7,
     reload: 'yes',
-    later: true,
     help: 'Syslog facility local0 to local7; daemon unless set.',
   },
   {

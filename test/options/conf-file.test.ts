@@ -167,7 +167,7 @@ const snippets: readonly {
   {
     name: 'log destinations that come later',
     conf: 'log_dest syslog\nlog_dest topic\n',
-    problems: ['conf:1: log_dest syslog is not supported yet', 'conf:2: log_dest topic is not supported yet'],
+    values: { log_dest: [{ to: 'syslog' }, { to: 'topic' }] },
   },
   {
     name: 'a protocol that comes later',

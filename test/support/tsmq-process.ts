@@ -14,6 +14,7 @@ export interface TsmqOptions {
   /** name → content, each for its owner only. */
   readonly files?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** A broker that accepts connections. */
@@ -40,6 +41,7 @@ export async function startTsmq({
   port: wanted = 0,
   files = {},
   args = [],
+  env = {},
 }: TsmqOptions = {}): Promise<TsmqProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'tsmq-process-'))
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content, { mode: 0o600 })
@@ -47,6 +49,7 @@ export async function startTsmq({
   if (conf !== undefined) writeFileSync(file, `listener ${wanted} 127.0.0.1\n${conf.replaceAll('{folder}', folder)}\n`)
   const program = command('tsmq', [...(conf === undefined ? ['-p', `${wanted}`] : ['-c', file]), ...args], {
     cwd: folder,
+    env,
   })
   try {
     const opened = await program.line(/Opening ipv4 listen socket on port \d+\./)
