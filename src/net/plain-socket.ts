@@ -9,7 +9,8 @@ import { getSystemErrorName } from 'node:util'
 /** Takes bytes[0..length); they are overwritten after the call. */
 export type ChunkTaker = (bytes: Buffer, length: number) => void
 
-const READ_BUFFER = 256 * 1024
+/** Bytes of the buffer: the most that one read brings. */
+export const READ_BUFFER = 256 * 1024
 
 export class SharedReadBuffer {
   private readonly buffer = Buffer.allocUnsafeSlow(READ_BUFFER)
