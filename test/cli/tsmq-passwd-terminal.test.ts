@@ -62,7 +62,9 @@ describe('a terminal', () => {
 
   function onTerminal(args: readonly string[], steps: readonly (readonly [prompt: string, answer: string])[]) {
     const job = JSON.stringify([[process.execPath, BIN, ...args], steps])
-    const { stdout, stderr } = spawnSync('python3', ['-c', PTY, job], { encoding: 'utf8' })
+    // With CI set, spinners hold still even on a terminal.
+    const env = { ...process.env, CI: undefined }
+    const { stdout, stderr } = spawnSync('python3', ['-c', PTY, job], { encoding: 'utf8', env })
     assert.equal(stderr, '')
     return JSON.parse(stdout) as { output: string; echo: boolean[]; status: number; restored: boolean }
   }
