@@ -1,6 +1,7 @@
 // Who may connect and what they may do, for the listeners of one configuration: loads the files it names and asks them. A reload
 // makes a new object, so that a half-read state is never in force.
 
+import { createHash } from 'node:crypto'
 import { AccessFileError } from '../access/access-file-error.js'
 import { Acl } from '../access/acl.js'
 import { loadAclFile } from '../access/acl-file.js'
@@ -8,6 +9,7 @@ import { PasswordAuthenticator } from '../access/authenticator.js'
 import type { BcryptHasher } from '../access/bcrypt-hash.js'
 import type { ClientRights } from '../access/client-rights.js'
 import { loadPasswordFile } from '../access/password-file.js'
+import { loadPskFile } from '../access/psk-file.js'
 import type { Config, ListenerConfig } from '../options/config.js'
 import { isIdentifiedByHandshake } from './identity.js'
 
@@ -32,6 +34,7 @@ export class AccessControl {
   readonly warnings: readonly string[]
   private readonly authenticators = new Map<string, PasswordAuthenticator>()
   private readonly acls = new Map<string, Acl>()
+  private readonly psks = new Map<string, ReadonlyMap<string, Buffer>>()
 
   /**
    * Reads every file the listeners name.
@@ -67,6 +70,14 @@ export class AccessControl {
         return file.warnings
       },
     )
+    load(
+      listeners.map((listener) => listener.psk_file),
+      (path) => {
+        const file = loadPskFile(path)
+        this.psks.set(path, file.keys)
+        return file.warnings
+      },
+    )
     if (errors.length > 0) throw new AccessError(errors)
     this.warnings = warnings
   }
@@ -90,16 +101,27 @@ export class AccessControl {
     )
   }
 
+  /** The key of a PSK identity; undefined if it is not known to the listener. */
+  pskOf({ psk_file: file }: ListenerConfig, identity: string): Buffer | undefined {
+    return file === undefined ? undefined : this.psks.get(file)?.get(identity)
+  }
+
   /** What admitted a user who has just logged in, as text that is another once the password has changed. */
   credentialOf(listener: ListenerConfig, username: string | undefined): string | undefined {
     const { password_file: file } = listener
-    if (username === undefined || file === undefined) return undefined
+    if (username === undefined) return undefined
+    if (isIdentifiedByHandshake(listener)) return digest(this.pskOf(listener, username))
+    if (file === undefined) return undefined
     return this.authenticators.get(file)?.credentialOf(username)
   }
 
   /** Why a connected client, admitted by `credential` under earlier rules, would not be let in again; undefined if it would. */
   refusalNow(listener: ListenerConfig, username: string | undefined, credential: string | undefined): Refusal {
-    if (isIdentifiedByHandshake(listener)) return undefined
+    if (isIdentifiedByHandshake(listener)) {
+      // Of a certificate it is not kept who signed it: what was admitted stays.
+      const isSame = listener.psk_hint === undefined || credential === this.credentialOf(listener, username)
+      return isSame ? undefined : 'the PSK identity or its key has changed'
+    }
     const isAnonymous = username === undefined || listener.password_file === undefined
     if (isAnonymous) return listener.allow_anonymous ? undefined : 'anonymous clients are no longer allowed'
     const now = this.credentialOf(listener, username)
@@ -113,6 +135,10 @@ export class AccessControl {
     if (acl === undefined) throw new Error(`ACL file ${listener.acl_file} is not loaded`)
     return acl.rightsFor(username, clientId)
   }
+}
+
+function digest(key: Buffer | undefined): string | undefined {
+  return key && createHash('sha256').update(key).digest('hex')
 }
 
 const refusalTexts = {

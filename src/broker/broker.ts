@@ -3,7 +3,7 @@
 
 import { BcryptWorkers } from '../access/bcrypt-workers.js'
 import { Connection, type SharedMemory } from '../net/connection.js'
-import { type Accepted, type Arriving, type BoundAddress, Listener } from '../net/listener.js'
+import { type Accepted, type Arriving, type BoundAddress, Listener, type SocketRules } from '../net/listener.js'
 import { WriteQueue } from '../net/write-queue.js'
 import type { Config, ListenerConfig } from '../options/config.js'
 import { NO_PROPERTIES } from '../protocol/properties.js'
@@ -149,7 +149,7 @@ export class Broker implements HandlerHost {
       host: config.bind_address,
       port: config.port,
       family: config.socket_domain,
-      ...socketRules(settings, config),
+      ...this.socketRules(settings, config),
     })
   }
 
@@ -251,6 +251,10 @@ export class Broker implements HandlerHost {
     return config
   }
 
+  private socketRules(config: Config, listener: ListenerConfig): SocketRules {
+    return socketRules(config, listener, (identity) => this.context.access.pskOf(listener, identity))
+  }
+
   private prepareSockets(config: Config): {
     readonly ready: readonly (() => void)[]
     readonly errors: readonly string[]
@@ -260,7 +264,7 @@ export class Broker implements HandlerHost {
     config.listeners.forEach((listener, at) => {
       const { sockets } = this.listeners[at] as OpenListener
       try {
-        if (sockets !== undefined) ready.push(sockets.prepare(socketRules(config, listener)))
+        if (sockets !== undefined) ready.push(sockets.prepare(this.socketRules(config, listener)))
       } catch (error) {
         errors.push(`Listener on port ${listener.port}: ${error instanceof Error ? error.message : error}`)
       }

@@ -1,5 +1,5 @@
-// User names that a listener takes from the handshake instead of CONNECT: of a client certificate. Such a client has proved
-// who it is and is asked for no password. Whether the certificate is valid has been decided in net/tls.
+// User names that a listener takes from the handshake instead of CONNECT: of a client certificate, or its PSK
+// identity. Such a client has proved who it is and is asked for no password; that has been decided in net/tls.
 
 import type { Peer } from '../net/listener.js'
 import type { ListenerConfig } from '../options/config.js'
@@ -14,7 +14,7 @@ export function isIdentifiedByHandshake(listener: ListenerConfig): boolean {
 
 /** The user name that the handshake of `peer` gives; undefined when it gives none that can be one. */
 export function usernameOf(listener: ListenerConfig, { secured }: Peer): string | undefined {
-  const name = listener.use_identity_as_username ? secured?.commonName : secured?.subject
+  const name = listener.use_identity_as_username ? secured?.identity : secured?.subject
   if (name === undefined || name === '' || Buffer.byteLength(name) > MAX_USERNAME_BYTES) return undefined
   // Control characters are refused in CONNECT too; NUL would end the name for whoever reads it as C does.
   return /[\u0000-\u001f\u007f-\u009f]/.test(name) ? undefined : name

@@ -1,16 +1,19 @@
 // What the settings of a listener mean for its sockets: WebSocket, TLS. Opening them is the broker's part, obeying the rules net's.
 
 import type { SocketRules } from '../net/listener.js'
-import type { TlsRules } from '../net/tls.js'
+import type { PskRules, TlsRules } from '../net/tls.js'
 import type { WebSocketRules } from '../net/websocket.js'
 import type { Config, ListenerConfig } from '../options/config.js'
 
-/** The rules for connections to one listener. */
-export function socketRules(config: Config, listener: ListenerConfig): SocketRules {
+/**
+ * The rules for connections to one listener.
+ * @param keyOf asked in each handshake, so that it may answer from the files in force then
+ */
+export function socketRules(config: Config, listener: ListenerConfig, keyOf: PskRules['keyOf']): SocketRules {
   return {
     noDelay: config.set_tcp_nodelay,
     webSocket: listener.protocol === 'websockets' ? webSocketRules(config, listener) : undefined,
-    tls: tlsRules(listener),
+    tls: tlsRules(listener, keyOf),
   }
 }
 
@@ -22,20 +25,21 @@ function webSocketRules(config: Config, listener: ListenerConfig): WebSocketRule
   }
 }
 
-function tlsRules(listener: ListenerConfig): TlsRules | undefined {
-  const { certfile, keyfile, require_certificate: isRequired } = listener
-  if (certfile === undefined || keyfile === undefined) return undefined
+function tlsRules(listener: ListenerConfig, keyOf: PskRules['keyOf']): TlsRules | undefined {
+  const { certfile, keyfile, psk_hint: hint, require_certificate: isRequired } = listener
+  const certificate = certfile === undefined || keyfile === undefined ? undefined : { certfile, keyfile }
+  if (certificate === undefined && hint === undefined) return undefined
   const isAsked = listener.use_identity_as_username || listener.use_subject_as_username
   return {
-    certfile,
-    keyfile,
+    certificate,
+    psk: hint === undefined ? undefined : { hint, keyOf },
     cafile: listener.cafile,
     capath: listener.capath,
     crlfile: listener.crlfile,
     ciphers: listener.ciphers,
     cipherSuites: listener['ciphers_tls1.3'],
     minVersion: listener.tls_version === 'tlsv1.3' ? 'TLSv1.3' : 'TLSv1.2',
-    clientCertificate: isRequired ? 'required' : isAsked ? 'asked' : 'unused',
+    clientCertificate: certificate === undefined ? 'unused' : isRequired ? 'required' : isAsked ? 'asked' : 'unused',
     ignoresDates: listener.disable_client_cert_date_checks,
   }
 }

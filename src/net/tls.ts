@@ -3,15 +3,30 @@
 
 import { constants, type X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { createSecureContext, DEFAULT_CIPHERS, TLSSocket, type TLSSocketOptions } from 'node:tls'
+import {
+  createSecureContext,
+  DEFAULT_CIPHERS,
+  type SecureContext,
+  type SecureContextOptions,
+  TLSSocket,
+  type TLSSocketOptions,
+} from 'node:tls'
 import { commonName, rfc2253Subject } from './certificate-name.js'
 import { isIssuedBy } from './client-chain.js'
 import { readAuthorities, readIdentity, readRevocationLists, TlsFileError } from './tls-files.js'
 import { certificateReason, notTls, tlsReason } from './tls-reasons.js'
 
+/** TLS-PSK: a key that both sides know instead of certificates. It ends at TLS 1.2. */
+export interface PskRules {
+  /** Sent to clients. */
+  readonly hint: string
+  keyOf(identity: string): Buffer | undefined
+}
+
+/** Either `certificate` or `psk` is set. */
 export interface TlsRules {
-  readonly certfile: string
-  readonly keyfile: string
+  readonly certificate: { readonly certfile: string; readonly keyfile: string } | undefined
+  readonly psk: PskRules | undefined
   /** Authorities that client certificates are checked against: a file, a folder, or both. */
   readonly cafile: string | undefined
   readonly capath: string | undefined
@@ -32,8 +47,8 @@ export interface Secured {
   /** `TLSv1.3` */
   readonly version: string
   readonly cipher: string
-  /** Of a verified certificate. */
-  readonly commonName: string | undefined
+  /** The common name of a verified certificate, or a PSK identity. */
+  readonly identity: string | undefined
   /** Of a verified certificate, as RFC 2253 writes it. */
   readonly subject: string | undefined
 }
@@ -46,11 +61,12 @@ export interface HandshakeOutcome {
   failed(reason: string | undefined): void
 }
 
+/** Of TLS 1.3. */
 const isSuite = (name: string) => name.startsWith('TLS_')
 const DEFAULTS = DEFAULT_CIPHERS.split(':')
-/** Node takes both kinds in one list. */
 const DEFAULT_SUITES = DEFAULTS.filter(isSuite).join(':')
 const DEFAULT_LIST = DEFAULTS.filter((name) => !isSuite(name)).join(':')
+const DEFAULT_PSK_LIST = 'kECDHEPSK:kDHEPSK:kPSK:!eNULL:@STRENGTH'
 
 const { SSL_OP_CIPHER_SERVER_PREFERENCE, SSL_OP_NO_RENEGOTIATION, SSL_OP_NO_TICKET } = constants
 
@@ -59,28 +75,37 @@ interface Verifier {
   readonly _handle?: { verifyError?(): (Error & { readonly code: string }) | null } | null
 }
 
+/** `tls.createServer` takes these too, and hands them to its sockets. */
+interface ServerSocketOptions extends TLSSocketOptions {
+  readonly pskIdentityHint?: string
+  readonly pskCallback?: (socket: TLSSocket, identity: string) => Buffer | null
+}
+
 const UNVERIFIED = Object.assign(new Error('the certificate was not verified'), { code: 'UNVERIFIED' })
 
 /** Secures the sockets of one listener. */
 export class TlsAcceptor {
   private readonly rules: TlsRules
-  private readonly options: TLSSocketOptions
+  private readonly options: ServerSocketOptions
   private readonly authorities: readonly X509Certificate[]
+  /** What clients have called themselves in a handshake with PSK, known here or not. */
+  private readonly identities = new WeakMap<TLSSocket, string>()
 
   /** @throws TlsFileError when a file cannot be used or OpenSSL refuses a setting */
   constructor(rules: TlsRules) {
     this.rules = rules
-    const { cafile, capath, crlfile, clientCertificate } = rules
+    const { cafile, capath, crlfile, clientCertificate, certificate, psk } = rules
     const isAsked = clientCertificate !== 'unused'
     this.authorities = readAuthorities(cafile, capath)
-    // A resumed session is not verified anew: where certificates count, every connection shows its own.
-    const tickets = isAsked ? SSL_OP_NO_TICKET : 0
-    const settings = {
-      ...readIdentity(rules.certfile, rules.keyfile),
+    // A resumed session is not verified anew: where certificates or keys count, every connection shows its own.
+    const tickets = isAsked || psk !== undefined ? SSL_OP_NO_TICKET : 0
+    const settings: SecureContextOptions = {
+      ...(certificate && readIdentity(certificate.certfile, certificate.keyfile)),
       // Without any, Node would trust the authorities of the web.
       ca: this.authorities.map((each) => each.toString()),
       ...(crlfile === undefined ? {} : { crl: [...readRevocationLists(crlfile)] }),
-      ciphers: `${rules.cipherSuites ?? DEFAULT_SUITES}:${rules.ciphers ?? DEFAULT_LIST}`,
+      ...(psk === undefined ? {} : { maxVersion: 'TLSv1.2' }),
+      ciphers: cipherList(rules),
       minVersion: rules.minVersion,
       dhparam: 'auto',
       secureOptions: SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_RENEGOTIATION | tickets,
@@ -91,12 +116,18 @@ export class TlsAcceptor {
       secureContext: secureContext(settings),
       requestCert: isAsked,
       rejectUnauthorized: clientCertificate === 'required',
+      ...(psk && { pskIdentityHint: psk.hint, pskCallback: (socket, identity) => this.pskOf(psk, socket, identity) }),
     }
+  }
+
+  private pskOf(psk: PskRules, socket: TLSSocket, identity: string): Buffer | null {
+    this.identities.set(socket, identity)
+    return psk.keyOf(identity) ?? null
   }
 
   /** Waits for the handshake on an accepted socket from which nothing was read. */
   secure(socket: Socket, outcome: HandshakeOutcome): void {
-    const left = failing(socket, outcome)
+    const left = failing(socket, outcome, tlsReason)
     socket.once('readable', () => {
       const start: Buffer | null = socket.read()
       // The client has left; 'close' follows.
@@ -115,7 +146,7 @@ export class TlsAcceptor {
 
   private shakeHands(socket: Socket, outcome: HandshakeOutcome): void {
     const secured = new TLSSocket(socket, this.options)
-    const left = failing(secured, outcome)
+    const left = failing(secured, outcome, (error) => this.reasonOf(secured, error))
     secured.once('secure', () => {
       secured.off('close', left)
       const fault = this.faultOf(secured)
@@ -128,6 +159,13 @@ export class TlsAcceptor {
         secured.destroy()
       }
     })
+  }
+
+  private reasonOf(socket: TLSSocket, error: Error): string {
+    const identity = this.identities.get(socket)
+    if (identity === undefined) return tlsReason(error)
+    const isKnown = this.rules.psk?.keyOf(identity) !== undefined
+    return isKnown ? `wrong key for PSK identity '${identity}'` : `unknown PSK identity '${identity}'`
   }
 
   /** What is wrong with the client's certificate. */
@@ -149,16 +187,16 @@ export class TlsAcceptor {
     return {
       version: socket.getProtocol() ?? '',
       cipher: socket.getCipher().name,
-      commonName: leaf && commonName(socket.getPeerCertificate()),
+      identity: leaf === undefined ? this.identities.get(socket) : commonName(socket.getPeerCertificate()),
       subject: leaf && rfc2253Subject(leaf),
     }
   }
 }
 
 /** Reports a socket that ends before its handshake has; the listener returned is to be removed when it has. */
-function failing(socket: Socket, outcome: HandshakeOutcome): () => void {
+function failing(socket: Socket, outcome: HandshakeOutcome, reasonOf: (error: Error) => string): () => void {
   let failure: Error | undefined
-  const onClose = () => outcome.failed(failure && tlsReason(failure))
+  const onClose = () => outcome.failed(failure && reasonOf(failure))
   socket.once('close', onClose)
   socket.on('error', (error) => {
     failure = error
@@ -166,7 +204,13 @@ function failing(socket: Socket, outcome: HandshakeOutcome): () => void {
   return onClose
 }
 
-function secureContext(settings: Parameters<typeof createSecureContext>[0]): ReturnType<typeof createSecureContext> {
+/** Node takes the ciphers of TLS 1.2 and the suites of TLS 1.3 in one list. */
+function cipherList({ ciphers, cipherSuites, psk }: TlsRules): string {
+  if (psk !== undefined) return ciphers ?? DEFAULT_PSK_LIST
+  return `${cipherSuites ?? DEFAULT_SUITES}:${ciphers ?? DEFAULT_LIST}`
+}
+
+function secureContext(settings: SecureContextOptions): SecureContext {
   try {
     return createSecureContext(settings)
   } catch (error) {

@@ -98,7 +98,6 @@ export const accessOptions = [
     scope: 'global or listener',
     reload: 'yes',
     replaces: true,
-    later: true,
     help: 'File of identities and keys for TLS-PSK.',
   },
 ] as const satisfies readonly Directive[]

@@ -114,11 +114,13 @@ export function assembleConfig(draft: ConfigDraft, ports: readonly number[]): Co
         LOOPBACK.map((address) => listenerConfig(broker, loopbackDraft(defaultListener, port, address), true)),
       )
     : opened.map((listener) => listenerConfig(broker, listener, false))
-  const faults = (localOnly && defaultListener ? [defaultListener] : opened).flatMap(({ given, where }) =>
-    checkListener(given).map(({ name, reason, isHarmless }) => ({
-      isHarmless,
-      error: new ConfigError(where?.file ?? '', where?.line ?? 0, name, `of this listener ${reason}`),
-    })),
+  const faults = (localOnly && defaultListener ? [defaultListener] : opened).flatMap(({ given, security, where }) =>
+    checkListener(new Map([...(broker.per_listener_settings ? security : draft.given), ...given])).map(
+      ({ name, reason, isHarmless }) => ({
+        isHarmless,
+        error: new ConfigError(where?.file ?? '', where?.line ?? 0, name, `of this listener ${reason}`),
+      }),
+    ),
   )
   const errors = (harmless: boolean) => faults.filter((each) => each.isHarmless === harmless).map(({ error }) => error)
   return {

@@ -18,16 +18,22 @@ const needs: readonly Need[] = [
   { name: 'capath', needs: ['certfile'] },
   { name: 'crlfile', needs: ['cafile', 'capath'] },
   { name: 'require_certificate', needs: ['cafile', 'capath'] },
-  { name: 'use_identity_as_username', needs: ['certfile'] },
+  { name: 'psk_hint', needs: ['psk_file'] },
+  { name: 'use_identity_as_username', needs: ['certfile', 'psk_hint'] },
   { name: 'use_identity_as_username', needs: ['cafile', 'capath'], with: 'certfile' },
   { name: 'use_subject_as_username', needs: ['cafile', 'capath'] },
-  { name: 'ciphers', needs: ['certfile'], harmless: true },
+  { name: 'ciphers', needs: ['certfile', 'psk_hint'], harmless: true },
   { name: 'ciphers_tls1.3', needs: ['certfile'], harmless: true },
-  { name: 'tls_version', needs: ['certfile'], harmless: true },
+  { name: 'tls_version', needs: ['certfile', 'psk_hint'], harmless: true },
   { name: 'disable_client_cert_date_checks', needs: ['cafile', 'capath'], harmless: true },
 ]
 
+const NO_BOTH = 'a listener has either certificates or pre-shared keys'
+
 const excludes: readonly { readonly names: readonly [string, string]; readonly reason: string }[] = [
+  { names: ['psk_hint', 'certfile'], reason: NO_BOTH },
+  { names: ['psk_hint', 'cafile'], reason: NO_BOTH },
+  { names: ['psk_hint', 'capath'], reason: NO_BOTH },
   {
     names: ['disable_client_cert_date_checks', 'crlfile'],
     reason: 'an expired certificate is not looked for in revocation lists',
@@ -57,5 +63,11 @@ export function checkListener(given: ReadonlyMap<string, unknown>): readonly Lis
     if (isGiven(name) && isGiven(other))
       faults.push({ name, reason: `${name} does not go with ${other}: ${reason}`, isHarmless: false })
   }
+  if (isGiven('psk_hint') && given.get('tls_version') === 'tlsv1.3')
+    faults.push({
+      name: 'psk_hint',
+      reason: 'psk_hint does not go with tls_version tlsv1.3: it ends at TLS 1.2',
+      isHarmless: false,
+    })
   return faults
 }

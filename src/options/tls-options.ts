@@ -105,7 +105,6 @@ export const tlsOptions = [
     kind: 'string',
     scope: 'listener',
     reload: 'no',
-    later: true,
     help: 'Switches TLS-PSK on; sent to clients as a hint.',
   },
   {

@@ -87,6 +87,19 @@ describe(...suite('mosquitto_pub and mosquitto_sub over TLS', ['openssl', PUB, S
       await broker.program.line(says)
     })
 
+  test('pre-shared keys', async () => {
+    const broker = await startTsmq({
+      conf: 'psk_hint here\npsk_file {folder}/keys\nuse_identity_as_username true',
+      files: { keys: 'sensor:00abc\n' },
+    })
+    brokers.push(broker)
+    const args = ['-p', `${broker.port}`, '-t', 'a', '-m', 'b', '-q', '1', '-i', 'psk', '--psk-identity', 'sensor']
+    assert.equal((await new Program(PUB, [...args, '--psk', '00abc']).end()).status, 0)
+    await broker.program.line(/ as psk \(p4, c1, k60, u'sensor'\)\.$/)
+    assert.notEqual((await new Program(PUB, [...args, '--psk', 'abd']).end()).status, 0)
+    await broker.program.line("disconnected: wrong key for PSK identity 'sensor'.")
+  })
+
   test('plain MQTT on a TLS port', async () => {
     const broker = await start('')
     const pub = new Program(PUB, ['-h', 'localhost', '-p', `${broker.port}`, '-t', 'a', '-m', 'b'])

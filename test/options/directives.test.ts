@@ -42,10 +42,10 @@ const WORKING =
   message_size_limit persistent_client_expiration queue_qos0_messages retain_available retain_expiry_interval
   set_tcp_nodelay sys_interval upgrade_outgoing_qos max_connections max_qos max_topic_alias max_topic_alias_broker
   mount_point accept_protocol_versions listener_allow_anonymous listener_auto_id_prefix use_username_as_clientid
-  websockets_origin log_dest log_facility log_type log_timestamp log_timestamp_format connection_messages include_dir connect_timeout
+  websockets_origin log_dest log_facility user pid_file log_type log_timestamp log_timestamp_format connection_messages include_dir connect_timeout
   max_outgoing_bytes max_connections_per_ip max_subscriptions max_concurrent_auth certfile keyfile cafile capath
   require_certificate use_identity_as_username use_subject_as_username crlfile ciphers ciphers_tls1.3 tls_version
-  disable_client_cert_date_checks`.split(/\s+/)
+  disable_client_cert_date_checks psk_hint psk_file`.split(/\s+/)
 
 test('every directive of Mosquitto is known, and the others are marked as our own', () => {
   const names = new Set(table.flatMap((row) => [row.name, ...(row.aliases ?? []), ...(row.legacyAliases ?? [])]))

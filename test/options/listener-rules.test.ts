@@ -14,6 +14,18 @@ const cases: readonly { readonly conf: string; readonly problems?: readonly stri
     { conf: `${TLS}cafile a\ndisable_client_cert_date_checks true\n` },
     { conf: `${TLS}ciphers HIGH\nciphers_tls1.3 TLS_AES_128_GCM_SHA256\ntls_version tlsv1.3\n` },
     { conf: 'require_certificate false\nuse_identity_as_username false\nuse_subject_as_username false\n' },
+    { conf: 'psk_file p\npsk_hint h\nuse_identity_as_username true\nciphers PSK\ntls_version tlsv1.2\n' },
+    { conf: 'psk_hint h\n', problems: ['psk_hint needs psk_file'] },
+    {
+      conf: `${TLS}capath a\npsk_file p\npsk_hint h\n`,
+      problems: ['certfile', 'capath'].map(
+        (name) => `psk_hint does not go with ${name}: a listener has either certificates or pre-shared keys`,
+      ),
+    },
+    {
+      conf: 'psk_file p\npsk_hint h\ntls_version tlsv1.3\n',
+      problems: ['psk_hint does not go with tls_version tlsv1.3: it ends at TLS 1.2'],
+    },
     { conf: 'certfile c\n', problems: ['certfile needs keyfile'] },
     { conf: 'keyfile k\n', problems: ['keyfile needs certfile'] },
     { conf: 'cafile a\n', problems: ['cafile needs certfile'] },
@@ -21,7 +33,7 @@ const cases: readonly { readonly conf: string; readonly problems?: readonly stri
     { conf: `${TLS}crlfile l\n`, problems: ['crlfile needs cafile or capath'] },
     { conf: `${TLS}require_certificate true\n`, problems: ['require_certificate needs cafile or capath'] },
     { conf: 'require_certificate true\n', problems: ['require_certificate needs cafile or capath'] },
-    { conf: 'use_identity_as_username true\n', problems: ['use_identity_as_username needs certfile'] },
+    { conf: 'use_identity_as_username true\n', problems: ['use_identity_as_username needs certfile or psk_hint'] },
     { conf: `${TLS}use_identity_as_username true\n`, problems: ['use_identity_as_username needs cafile or capath'] },
     { conf: 'use_subject_as_username true\n', problems: ['use_subject_as_username needs cafile or capath'] },
     {
@@ -30,9 +42,9 @@ const cases: readonly { readonly conf: string; readonly problems?: readonly stri
         'disable_client_cert_date_checks does not go with crlfile: an expired certificate is not looked for in revocation lists',
       ],
     },
-    { conf: 'ciphers HIGH\n', warnings: ['ciphers needs certfile to have an effect'] },
+    { conf: 'ciphers HIGH\n', warnings: ['ciphers needs certfile or psk_hint to have an effect'] },
     { conf: 'ciphers_tls1.3 X\n', warnings: ['ciphers_tls1.3 needs certfile to have an effect'] },
-    { conf: 'tls_version tlsv1.2\n', warnings: ['tls_version needs certfile to have an effect'] },
+    { conf: 'tls_version tlsv1.2\n', warnings: ['tls_version needs certfile or psk_hint to have an effect'] },
     {
       conf: `${TLS}disable_client_cert_date_checks true\n`,
       warnings: ['disable_client_cert_date_checks needs cafile or capath to have an effect'],
