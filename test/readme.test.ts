@@ -30,7 +30,10 @@ function serve(port: number): void {
   for (const name of ['tsmq', 'tsmq-pub', 'tsmq-sub', 'tsmq-passwd']) {
     const options = name === 'tsmq-pub' || name === 'tsmq-sub' ? `-p ${port} ` : ''
     const file = join(folder, 'bin', name)
-    writeFileSync(file, `#!/bin/sh\nexec '${process.execPath}' '${resolve('bin', name)}' ${options}"$@"\n`)
+    writeFileSync(
+      file,
+      `#!/bin/sh\nexport PUID=0 PGID=0\nexec '${process.execPath}' '${resolve('bin', name)}' ${options}"$@"\n`,
+    )
     chmodSync(file, 0o755)
   }
 }
@@ -74,7 +77,7 @@ describe('README', () => {
   test('npm start, and two more terminals', async () => {
     const { start } = JSON.parse(readFileSync('package.json', 'utf8')).scripts
     const script = `${start.replace('&& node', '&& exec node')} -p 0 -v 2>&1`
-    const broker = new Program('sh', ['-c', script], { env: { npm_lifecycle_event: 'start' } })
+    const broker = new Program('sh', ['-c', script], { env: { npm_lifecycle_event: 'start', PUID: '0', PGID: '0' } })
     const port = await portOf(broker)
     await broker.line('and in a third')
     const log = (text: string) => text.split('\n').filter((line) => /^\d{10}: /.test(line))
