@@ -15,6 +15,7 @@ import { localMessage } from '../session/message.js'
 import { AccessControl } from './access-control.js'
 import type { Log } from './admin/log.js'
 import { Statistics } from './admin/statistics.js'
+import { subscriberText, type TreeEntry, treeLines } from './admin/subscription-tree.js'
 import { SysTopics } from './admin/sys-topics.js'
 import { Arrivals } from './arrivals.js'
 import { ClientHandler, type HandlerHost } from './clients/client-handler.js'
@@ -62,12 +63,14 @@ export class Broker implements HandlerHost {
   private readonly arrivals = new Arrivals(() => this.context)
   private readonly handlers = new Set<ClientHandler>()
   private readonly listeners: OpenListener[] = []
+  private isServing = false
+  /** Came while the rest was still being opened or read. */
+  private readonly early: { readonly connection: Accepted | Arriving; serve(): void }[] = []
   private timer: NodeJS.Timeout | undefined = undefined
   /** ms: when expired retained messages were last looked for. */
   private sweptAt: number
   private onEmpty: (() => void) | undefined = undefined
 
-  /** @throws AccessError when a password or ACL file cannot be used */
   constructor(config: Config, { log, version, clock = Date.now }: BrokerParts) {
     const memory: SharedMemory = { blocks: new BlockPool(), writes: new WriteQueue() }
     const frames = new PublishFrames()
@@ -77,13 +80,13 @@ export class Broker implements HandlerHost {
       () => this.context,
       ({ clientId }) => this.wills.sessionEnded(clientId),
     )
-    const access = new AccessControl(config, this.bcrypt)
     const statistics = new Statistics()
     const topics = new TopicTable()
     this.context = {
       config,
       settings: messageSettings(config),
-      access,
+      // Until `start` has read the files: nobody is served before.
+      access: new AccessControl({ ...config, listeners: [] }, this.bcrypt),
       log,
       version,
       clock,
@@ -96,25 +99,30 @@ export class Broker implements HandlerHost {
     }
     this.sys = new SysTopics(this.context, clock())
     this.sweptAt = clock()
-    for (const warning of access.warnings) log.warning(warning)
   }
 
   /**
-   * Opens every listener and returns what was bound.
-   * @throws ListenError; nothing is left open then
+   * Opens every listener, reads the password and ACL files, and serves. Returns what was bound.
+   * @param onBound called in between: the time to give up rights that only binding needs.
+   * @throws ListenError, AccessError, and what `onBound` throws; nothing is left open then
    */
-  async start(): Promise<readonly BoundAddress[]> {
+  async start(onBound: (bound: readonly BoundAddress[]) => void = () => {}): Promise<readonly BoundAddress[]> {
     const { config, log } = this.context
     const bound: BoundAddress[] = []
     try {
       bound.push(...(await this.listenAll(config.listeners)))
+      onBound(bound)
+      this.context.access = new AccessControl(config, this.bcrypt)
     } catch (error) {
       await this.stop()
       throw error
     }
     for (const { family, address, port } of bound)
       log.info(`Opening ${family} listen socket on ${family === 'unix' ? `path ${address}` : `port ${port}`}.`)
+    for (const warning of this.context.access.warnings) log.warning(warning)
     this.sys.publish(this.handlers.size)
+    this.isServing = true
+    for (const { serve } of this.early.splice(0)) serve()
     this.timer = setInterval(() => this.tick(), TICK)
     return bound
   }
@@ -154,10 +162,18 @@ export class Broker implements HandlerHost {
   }
 
   private onAccept(listener: OpenListener, accepted: Accepted): void {
+    if (!this.isServing) {
+      this.early.push({ connection: accepted, serve: () => this.onAccept(listener, accepted) })
+      return
+    }
     if (this.admits(listener, accepted)) this.serve(listener, accepted, this.context.clock())
   }
 
   private onArrival(listener: OpenListener, arriving: Arriving): void {
+    if (!this.isServing) {
+      this.early.push({ connection: arriving, serve: () => this.onArrival(listener, arriving) })
+      return
+    }
     if (!this.admits(listener, arriving)) return
     this.arrivals.add(arriving, {
       onReady: (accepted, since) => this.serve(listener, accepted, since),
@@ -272,6 +288,26 @@ export class Broker implements HandlerHost {
     return { ready, errors }
   }
 
+  /** Every subscription, then those that are shared, then every retained message, as trees for a person to read. */
+  describe(): string {
+    const { sessions, router } = this.context
+    const plain: TreeEntry[] = []
+    const shared: TreeEntry[] = []
+    for (const { clientId, subscriptions } of sessions.values())
+      for (const { group, text, filter, qos } of subscriptions.values()) {
+        const isShared = group !== undefined
+        const list = isShared ? shared : plain
+        list.push({ topic: isShared ? text : filter, text: subscriberText(clientId, qos) })
+      }
+    const retained = router.retained.all().map(({ topic, qos, size }) => ({ topic, text: `(q${qos}, ${size} bytes)` }))
+    const tree = (title: string, entries: readonly TreeEntry[]) => [`${title}:`, ...treeLines(entries)]
+    return `${[
+      ...tree('Subscriptions', plain),
+      ...tree('Shared subscriptions', shared),
+      ...tree('Retained messages', retained),
+    ].join('\n')}\n`
+  }
+
   /** Publishes a line of the log for those who watch its topic now or are back soon. */
   publishLog(topic: string, line: string): void {
     const { router, clock } = this.context
@@ -297,6 +333,7 @@ export class Broker implements HandlerHost {
   /** Stops: no new clients, the present ones are told, wills are published, everything is closed. Takes a second at most. */
   async stop(): Promise<void> {
     clearInterval(this.timer)
+    for (const { connection } of this.early.splice(0)) connection.destroy()
     for (const { sockets } of this.listeners.splice(0)) sockets?.close()
     this.arrivals.close()
     for (const handler of this.handlers) handler.disconnect(ReasonCode.SERVER_SHUTTING_DOWN, 'broker is shutting down')

@@ -15,16 +15,15 @@ export const processOptions = [
     kind: 'string',
     scope: 'global',
     reload: 'no',
+    default: 'mosquitto',
     replaces: true,
-    later: true,
-    help: 'User to become after the listeners are open, when started as root.',
+    help: 'User to become after the listeners are open, when started as root; nobody if there is no mosquitto.',
   },
   {
     name: 'pid_file',
     kind: 'path',
     scope: 'global',
     reload: 'no',
-    later: true,
     help: 'File that holds the process id while the broker runs.',
   },
   {

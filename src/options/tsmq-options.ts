@@ -44,8 +44,7 @@ export const tsmqOptions = [
     name: 'daemon',
     flags: ['-d', '--daemon'],
     kind: 'flag',
-    later: true,
-    help: 'Go to the background.',
+    help: 'Go to the background once the broker is running.',
   },
   {
     name: 'tls_keylog',

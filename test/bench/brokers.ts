@@ -92,7 +92,9 @@ export async function startBroker(
   for (const [name, content] of Object.entries(extra.files)) writeFileSync(join(folder, name), content, { mode: 0o600 })
 
   const [file, ...args] = pinned(broker.command(port, confFile), core)
-  const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  // Started by root, tsmq would become a user who cannot read what is written here.
+  const env = { ...process.env, PUID: '0', PGID: '0' }
+  const child = spawn(file, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
   let words = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (words = (words + text).slice(-2000)))
   const killAtExit = (): void => void child.kill('SIGKILL')

@@ -63,7 +63,7 @@ describe('tsmq: wrong usage is one line, a hint, and exit 3', together, () => {
     { args: ['-p', '1883x'], text: '1883x' },
     { args: Array.from({ length: 22 }, (_, at) => (at % 2 === 0 ? '-p' : '0')), text: '10' },
     { args: ['--test-config'], text: '-c' },
-    { args: ['-d'], text: 'not supported yet' },
+    { args: ['-d', '--test-config'], text: '-c' },
     { args: ['--tls-keylog', 'keys'], text: 'not supported yet' },
   ]
   for (const { args, text } of cases)

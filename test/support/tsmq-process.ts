@@ -26,13 +26,19 @@ export interface TsmqProcess {
   stop(): Promise<number | null>
 }
 
+/** A broker started by root stays root: what a test writes is for its owner only. Without effect for anybody else. */
+const STAY_ROOT = { PUID: '0', PGID: '0' }
+
 /** One of the four commands with Node, as `bin/` starts it. */
 export function command(
   name: 'tsmq' | 'tsmq-pub' | 'tsmq-sub' | 'tsmq-passwd',
   args: readonly string[],
   options?: ProgramOptions,
 ): Program {
-  return new Program(process.execPath, [resolve('bin', name), ...args], options)
+  return new Program(process.execPath, [resolve('bin', name), ...args], {
+    ...options,
+    env: { ...STAY_ROOT, ...options?.env },
+  })
 }
 
 /** Starts the broker and waits until it is running. Stop it in `after` or `finally`. */

@@ -102,6 +102,15 @@ export class RetainedMessages {
     return found
   }
 
+  /** All of them, expired or not. */
+  all(): Message[] {
+    const found: Message[] = []
+    subtree(this.root, false, ({ message }) => {
+      if (message !== undefined) found.push(message)
+    })
+    return found
+  }
+
   /** Removes what has expired at `now` (ms). */
   sweep(now: number): void {
     const expired: string[] = []

@@ -1,0 +1,118 @@
+// The life of the broker's process: log, sockets, the user it becomes, pid file, signals, the end. What its failures mean for the
+// exit status is decided by the command.
+
+import { Broker } from '../broker/broker.js'
+import type { BoundAddress } from '../net/listener.js'
+import type { Config } from '../options/config.js'
+import type { TsmqValues } from '../options/tsmq-options.js'
+import { BrokerLog } from './broker-log.js'
+import { logPainters } from './log-painters.js'
+import { writePidFile } from './pid-file.js'
+import { ProcessError } from './process-error.js'
+import { become, planIdentity } from './process-identity.js'
+import { onRealTimeSignal } from './real-time-signal.js'
+import { ServiceManager } from './service-manager.js'
+import { packageVersion } from './version.js'
+
+/** The way the process hears and speaks. */
+export interface ProcessParts {
+  /** Reads the configuration again. */
+  readConfig(): Config
+  /** Tells what went wrong with something the broker can do without. */
+  complain(text: string): void
+  onRunning(): void
+}
+
+/**
+ * Runs a broker until a signal ends it.
+ * @throws ListenError, AccessError, ProcessError when it cannot start
+ */
+export async function runUntilSignal(
+  config: Config,
+  values: TsmqValues,
+  { readConfig, complain, onRunning }: ProcessParts,
+): Promise<void> {
+  applyUmask()
+  const plan = planIdentity(config.user, !config.positions.has('user'))
+  let broker: Broker | undefined
+  const outlets = {
+    painters: await logPainters(process),
+    publish: (topic: string, line: string) => broker?.publishLog(topic, line),
+    onFailure: complain,
+  }
+  const brokerLog = new BrokerLog(config, outlets, values)
+  const { log } = brokerLog
+  const version = packageVersion()
+  const { config_file: files } = values
+  let removePidFile = () => {}
+  log.info(`tsmq version ${version} starting`)
+  log.info(files.length > 0 ? `Config loaded from ${files.join(', ')}.` : 'Using default config.')
+  try {
+    const running = new Broker(config, { log, version })
+    broker = running
+    const onBound = (bound: readonly BoundAddress[]) => {
+      if (plan.identity !== undefined) {
+        become(
+          plan.identity,
+          bound.filter(({ family }) => family === 'unix').map(({ address }) => address),
+        )
+        log.info(`Running as user ${plan.identity.name ?? plan.identity.uid}.`)
+      }
+      for (const warning of plan.warnings) log.warning(warning)
+      brokerLog.reopen()
+      if (config.pid_file !== undefined) removePidFile = writePidFile(config.pid_file)
+    }
+    const stopped = untilSignal({
+      SIGHUP: () => {
+        log.info('Reloading config.')
+        brokerLog.reopen(running.reload(readConfig()))
+      },
+      SIGUSR1: () => log.info('There is no persistence: nothing to save.'),
+      SIGUSR2: () => process.stdout.write(running.describe()),
+    })
+    onRealTimeSignal(() => brokerLog.reopen())
+    const bound = await running.start(onBound)
+    log.info(`tsmq version ${version} running`)
+    if (config.listeners[0]?.local_only === true && bound[0] !== undefined) adviseLocal(log, bound[0].port)
+    const manager = new ServiceManager(process.env, (message) => log.warning(message))
+    manager.ready()
+    onRunning()
+    await stopped
+    manager.stopping()
+    await running.stop()
+    log.info(`tsmq version ${version} terminating`)
+  } finally {
+    removePidFile()
+    brokerLog.close()
+  }
+}
+
+/** UMASK_SET is for the files that are not for their owner alone anyway. */
+function applyUmask(): void {
+  const { UMASK_SET: text } = process.env
+  if (text === undefined) return
+  if (!/^0?[0-7]{3}$/.test(text))
+    throw new ProcessError('invalid', `UMASK_SET must be three octal digits, not '${text}'`)
+  process.umask(Number.parseInt(text, 8))
+}
+
+/** Says how to reach a broker that nobody configured, in the words of whoever started it. */
+function adviseLocal(log: BrokerLog['log'], port: number): void {
+  const folder = process.env.npm_lifecycle_event === 'start' ? 'bin/' : ''
+  const flag = port === 1883 ? '' : ` -p ${port}`
+  log.warning(
+    'Local only: clients on this machine are admitted without a password. A listener in a file given with -c changes that.',
+  )
+  log.info(`Try in a second terminal:  ${folder}tsmq-sub${flag} -v -t '#'`)
+  log.info(`and in a third:            ${folder}tsmq-pub${flag} -t greeting -m hello`)
+}
+
+/** Has the other signals handled until SIGINT or SIGTERM comes; those are not fatal afterwards, because the end is under way. */
+function untilSignal(others: Readonly<Record<'SIGHUP' | 'SIGUSR1' | 'SIGUSR2', () => void>>): Promise<void> {
+  process.on('SIGHUP', others.SIGHUP)
+  process.on('SIGUSR1', others.SIGUSR1)
+  process.on('SIGUSR2', others.SIGUSR2)
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve())
+  })
+}
