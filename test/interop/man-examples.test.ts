@@ -19,10 +19,7 @@ before(async () => {
   for (const name of ['tsmq-pub', 'tsmq-sub', 'tsmq-passwd']) {
     const port = name === 'tsmq-passwd' ? '' : `-p ${broker.port}`
     const file = join(folder, name)
-    writeFileSync(
-      file,
-      `#!/bin/sh\nexport PUID=0 PGID=0\nexec '${process.execPath}' '${resolve('bin', name)}' ${port} "$@"\n`,
-    )
+    writeFileSync(file, `#!/bin/sh\nexec '${process.execPath}' '${resolve('bin', name)}' ${port} "$@"\n`)
     chmodSync(file, 0o755)
   }
 })
