@@ -166,7 +166,10 @@ export class Broker implements HandlerHost {
       this.early.push({ connection: accepted, serve: () => this.onAccept(listener, accepted) })
       return
     }
-    if (this.admits(listener, accepted)) this.serve(listener, accepted, this.context.clock())
+    const { peer } = accepted
+    this.context.statistics.socketsAccepted++
+    if (this.admits(listener, accepted, listener.config.path === undefined ? peer.address : undefined))
+      this.serve(listener, accepted, this.context.clock())
   }
 
   private onArrival(listener: OpenListener, arriving: Arriving): void {
@@ -174,26 +177,32 @@ export class Broker implements HandlerHost {
       this.early.push({ connection: arriving, serve: () => this.onArrival(listener, arriving) })
       return
     }
-    if (!this.admits(listener, arriving)) return
+    const { isProxied } = arriving
+    this.context.statistics.socketsAccepted++
+    const address = isProxied || listener.config.path !== undefined ? undefined : arriving.peer.address
+    if (!this.admits(listener, arriving, address)) return
     this.arrivals.add(arriving, {
-      onReady: (accepted, since) => this.serve(listener, accepted, since),
-      onGone: () => this.limits.remove(listener, arriving.peer.address),
+      onReady: (accepted, since) => {
+        // Only now it is known whose connection it is.
+        if (isProxied) this.limits.remove(listener, undefined)
+        if (!isProxied || this.admits(listener, accepted, accepted.peer.address)) this.serve(listener, accepted, since)
+      },
+      onGone: () => this.limits.remove(listener, address),
     })
   }
 
-  /** Counts a connection; one too many is closed. */
-  private admits(listener: OpenListener, connection: Accepted | Arriving): boolean {
-    const { config, log, statistics } = this.context
+  /** Counts a connection, at its address where that tells clients apart; one too many is closed. */
+  private admits(listener: OpenListener, connection: Accepted | Arriving, counted: string | undefined): boolean {
+    const { config, log } = this.context
     const { address, port } = connection.peer
-    statistics.socketsAccepted++
-    const limit = this.limits.exceeded(config, listener, address)
+    const limit = this.limits.exceeded(config, listener, counted)
     if (limit !== undefined) {
       if (config.connection_messages) log.notice(`Client connection from ${address} denied: ${limit} exceeded.`)
       connection.destroy()
       return false
     }
-    this.limits.add(listener, address)
-    if (config.connection_messages)
+    this.limits.add(listener, counted)
+    if (config.connection_messages && !('isProxied' in connection && connection.isProxied))
       log.notice(`New connection from ${address}:${port} on port ${listener.config.port}.`)
     return true
   }

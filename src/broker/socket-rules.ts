@@ -1,6 +1,7 @@
-// What the settings of a listener mean for its sockets: WebSocket, TLS. Opening them is the broker's part, obeying the rules net's.
+// What the settings of a listener mean for its sockets: WebSocket, TLS, PROXY protocol. Opening them is the broker's part, obeying the rules net's.
 
 import type { SocketRules } from '../net/listener.js'
+import type { ProxyRules } from '../net/proxy-acceptor.js'
 import type { PskRules, TlsRules } from '../net/tls.js'
 import type { WebSocketRules } from '../net/websocket.js'
 import type { Config, ListenerConfig } from '../options/config.js'
@@ -14,6 +15,7 @@ export function socketRules(config: Config, listener: ListenerConfig, keyOf: Psk
     noDelay: config.set_tcp_nodelay,
     webSocket: listener.protocol === 'websockets' ? webSocketRules(config, listener) : undefined,
     tls: tlsRules(listener, keyOf),
+    proxy: proxyRules(listener),
   }
 }
 
@@ -41,5 +43,16 @@ function tlsRules(listener: ListenerConfig, keyOf: PskRules['keyOf']): TlsRules 
     minVersion: listener.tls_version === 'tlsv1.3' ? 'TLSv1.3' : 'TLSv1.2',
     clientCertificate: certificate === undefined ? 'unused' : isRequired ? 'required' : isAsked ? 'asked' : 'unused',
     ignoresDates: listener.disable_client_cert_date_checks,
+  }
+}
+
+function proxyRules(listener: ListenerConfig): ProxyRules | undefined {
+  const { enable_proxy_protocol: version } = listener
+  if (version === undefined) return undefined
+  return {
+    version: version === 1 ? 1 : 2,
+    requiresTls: listener.proxy_protocol_v2_require_tls,
+    // In version 1 the certificate is shown here.
+    requiresCertificate: version === 2 && listener.require_certificate,
   }
 }

@@ -1,5 +1,5 @@
 // Sockets that wait for clients: binds the addresses a listener names and hands over each accepted connection. What comes before
-// MQTT (TLS, WebSocket) has files of its own and is put together here.
+// MQTT (PROXY protocol, TLS, WebSocket) has files of its own and is put together here.
 
 import { lookup } from 'node:dns/promises'
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
@@ -13,6 +13,8 @@ import {
   SharedReadBuffer,
   startReading,
 } from './plain-socket.js'
+import type { ProxyRules, receiveProxyHeader } from './proxy-acceptor.js'
+import type { ProxyTls } from './proxy-protocol.js'
 import type { Secured, TlsAcceptor, TlsRules } from './tls.js'
 import type { WebSocketAcceptor, WebSocketRules } from './websocket.js'
 
@@ -23,6 +25,8 @@ export interface SocketRules {
   readonly webSocket: WebSocketRules | undefined
   /** Set when connections are encrypted; that cannot be changed. */
   readonly tls: TlsRules | undefined
+  /** Set when a load balancer says who its clients are; that cannot be changed. */
+  readonly proxy: ProxyRules | undefined
 }
 
 export interface ListenerAddress extends SocketRules {
@@ -40,7 +44,7 @@ export interface ListenerAddress extends SocketRules {
 export interface Peer {
   readonly address: string
   readonly port: number
-  /** Over TLS. */
+  /** Over TLS, which may have ended at a load balancer. */
   readonly secured: Secured | undefined
 }
 
@@ -56,7 +60,10 @@ export interface Accepted {
 
 /** A connection that was accepted and has a handshake before it: one of the callbacks is called once, unless it is destroyed. */
 export interface Arriving {
+  /** As far as it is known. */
   readonly peer: Peer
+  /** Whether `peer` is a load balancer at first, and becomes its client. */
+  readonly isProxied: boolean
   /**
    * Shakes hands.
    * @param onFailed the connection is gone; the reason is undefined when the client has merely left
@@ -94,6 +101,8 @@ export class Listener {
   private noDelay = false
   private webSockets: WebSocketAcceptor | undefined = undefined
   private tls: TlsAcceptor | undefined = undefined
+  private proxy: ProxyRules | undefined = undefined
+  private receiveProxyHeader: typeof receiveProxyHeader | undefined = undefined
   /** Of a Unix socket, whose clients have no address of their own. */
   private path = ''
 
@@ -110,6 +119,7 @@ export class Listener {
     let failure: unknown
     if (at.webSocket !== undefined) this.webSocketClass = (await import('./websocket.js')).WebSocketAcceptor
     if (at.tls !== undefined) this.tlsClass = (await import('./tls.js')).TlsAcceptor
+    if (at.proxy !== undefined) this.receiveProxyHeader = (await import('./proxy-acceptor.js')).receiveProxyHeader
     this.prepare(at)()
     if (at.path !== undefined) return [await this.bindPath(at.path)]
     for (const { address, family, optional } of await addressesOf(at)) {
@@ -131,17 +141,20 @@ export class Listener {
 
   /**
    * Makes other rules ready. Calling what is returned has them hold for the connections accepted from then on.
-   * @throws TlsFileError, or an Error when TLS would come or go; the rules in force stay
+   * @throws TlsFileError, or an Error when TLS or the PROXY protocol would come or go; the rules in force stay
    */
   prepare(rules: SocketRules): () => void {
     const { webSocketClass, tlsClass } = this
     if ((rules.tls === undefined) !== (tlsClass === undefined))
       throw new Error('to switch TLS on or off, the broker has to be restarted')
+    if ((rules.proxy === undefined) !== (this.receiveProxyHeader === undefined))
+      throw new Error('to switch the PROXY protocol on or off, the broker has to be restarted')
     const tls = tlsClass && rules.tls && new tlsClass(rules.tls)
     const webSockets = webSocketClass && rules.webSocket && new webSocketClass(rules.webSocket)
     return () => {
       this.noDelay = rules.noDelay
       this.tls = tls
+      this.proxy = rules.proxy
       this.webSockets = webSockets
     }
   }
@@ -156,7 +169,7 @@ export class Listener {
 
   private bind(at: ListenOptions): Promise<Server> {
     const { taker } = this
-    const isPlain = this.webSockets === undefined && this.tls === undefined
+    const isPlain = this.webSockets === undefined && this.tls === undefined && this.proxy === undefined
     const onPlain = (handle: AcceptedHandle) => taker.onAccept(this.plain(handle))
     const server = createServer({ pauseOnConnect: isPlain }, (socket) =>
       isPlain ? onPlain(handleOf(socket)) : this.onSocket(socket),
@@ -174,21 +187,39 @@ export class Listener {
   }
 
   private onSocket(socket: Socket): void {
-    const { tls } = this
     if (this.noDelay) socket.setNoDelay(true)
-    if (tls === undefined) this.taker.onAccept(this.layered(socket, this.peerOf(socket)))
-    else this.taker.onArrival(this.arriving(socket, tls))
+    const peer = this.peerOf(socket)
+    if (this.tls === undefined && this.proxy === undefined) this.taker.onAccept(this.layered(socket, peer))
+    else this.taker.onArrival(this.arriving(socket, peer))
   }
 
-  private arriving(socket: Socket, tls: TlsAcceptor): Arriving {
-    const peer = this.peerOf(socket)
+  /** First the header of a load balancer, then TLS, as far as the listener has them. */
+  private arriving(socket: Socket, from: Peer): Arriving {
+    const { tls, proxy, receiveProxyHeader: receive } = this
+    let peer = from
+    const secure = (onReady: (accepted: Accepted) => void, failed: (reason: string | undefined) => void) =>
+      tls === undefined
+        ? onReady(this.layered(socket, peer))
+        : tls.secure(socket, {
+            secured: (stream, secured) => onReady(this.layered(stream, { ...peer, secured })),
+            failed,
+          })
     return {
-      peer,
-      shakeHands: (onReady, onFailed) =>
-        tls.secure(socket, {
-          secured: (stream, secured) => onReady(this.layered(stream, { ...peer, secured })),
-          failed: onFailed,
-        }),
+      get peer() {
+        return peer
+      },
+      isProxied: proxy !== undefined,
+      shakeHands(onReady, failed) {
+        if (proxy === undefined || receive === undefined) secure(onReady, failed)
+        else
+          receive(socket, proxy, {
+            received(header) {
+              peer = { ...peer, ...header.source, secured: header.tls && securedBy(header.tls) }
+              secure(onReady, failed)
+            },
+            failed,
+          })
+      },
       destroy: () => socket.destroy(),
     }
   }
@@ -237,6 +268,10 @@ export class Listener {
     for (const server of this.servers) server.close()
     this.servers.length = 0
   }
+}
+
+function securedBy({ version, cipher, commonName, hasValidCertificate }: ProxyTls): Secured {
+  return { version, cipher, identity: hasValidCertificate ? commonName : undefined, subject: undefined }
 }
 
 interface Candidate {

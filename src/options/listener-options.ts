@@ -170,7 +170,6 @@ const networkOptions = [
     min: 1,
     max: 2,
     reload: 'new connections',
-    later: true,
     help: 'Version of the PROXY protocol spoken by the load balancer in front of the listener.',
   },
   {
@@ -179,7 +178,6 @@ const networkOptions = [
     scope: 'after listener',
     default: false,
     reload: 'new connections',
-    later: true,
     help: 'Accept only clients that reached the load balancer over TLS.',
   },
 ] as const satisfies readonly Directive[]

@@ -3,7 +3,7 @@
 
 interface Need {
   readonly name: string
-  /** One of these has to be given too. */
+  /** One of these has to be given too; a name may be followed by the one value that is meant. */
   readonly needs: readonly string[]
   /** The rule holds only where this is given. */
   readonly with?: string
@@ -11,17 +11,20 @@ interface Need {
   readonly harmless?: true
 }
 
+const PROXY_2 = 'enable_proxy_protocol 2'
+
 const needs: readonly Need[] = [
   { name: 'certfile', needs: ['keyfile'] },
   { name: 'keyfile', needs: ['certfile'] },
   { name: 'cafile', needs: ['certfile'] },
   { name: 'capath', needs: ['certfile'] },
   { name: 'crlfile', needs: ['cafile', 'capath'] },
-  { name: 'require_certificate', needs: ['cafile', 'capath'] },
+  { name: 'require_certificate', needs: ['cafile', 'capath', PROXY_2] },
   { name: 'psk_hint', needs: ['psk_file'] },
-  { name: 'use_identity_as_username', needs: ['certfile', 'psk_hint'] },
+  { name: 'use_identity_as_username', needs: ['certfile', 'psk_hint', PROXY_2] },
   { name: 'use_identity_as_username', needs: ['cafile', 'capath'], with: 'certfile' },
   { name: 'use_subject_as_username', needs: ['cafile', 'capath'] },
+  { name: 'proxy_protocol_v2_require_tls', needs: [PROXY_2] },
   { name: 'ciphers', needs: ['certfile', 'psk_hint'], harmless: true },
   { name: 'ciphers_tls1.3', needs: ['certfile'], harmless: true },
   { name: 'tls_version', needs: ['certfile', 'psk_hint'], harmless: true },
@@ -30,10 +33,17 @@ const needs: readonly Need[] = [
 
 const NO_BOTH = 'a listener has either certificates or pre-shared keys'
 
+const TLS_IS_OUTSIDE = 'TLS ends at the load balancer'
+
+/** A name may be followed by the one value that is meant. */
 const excludes: readonly { readonly names: readonly [string, string]; readonly reason: string }[] = [
   { names: ['psk_hint', 'certfile'], reason: NO_BOTH },
   { names: ['psk_hint', 'cafile'], reason: NO_BOTH },
   { names: ['psk_hint', 'capath'], reason: NO_BOTH },
+  { names: ['psk_hint', 'tls_version tlsv1.3'], reason: 'it ends at TLS 1.2' },
+  { names: ['certfile', PROXY_2], reason: TLS_IS_OUTSIDE },
+  { names: ['psk_hint', PROXY_2], reason: TLS_IS_OUTSIDE },
+  { names: ['use_subject_as_username', PROXY_2], reason: 'the load balancer tells the common name only' },
   {
     names: ['disable_client_cert_date_checks', 'crlfile'],
     reason: 'an expired certificate is not looked for in revocation lists',
@@ -50,7 +60,11 @@ export interface ListenerFault {
 
 /** What is wrong with the directives of one listener, by name, taken together. */
 export function checkListener(given: ReadonlyMap<string, unknown>): readonly ListenerFault[] {
-  const isGiven = (name: string) => given.has(name) && given.get(name) !== false
+  const isGiven = (directive: string) => {
+    const [name = '', value] = directive.split(' ')
+    const has = given.get(name) ?? false
+    return value === undefined ? has !== false : String(has) === value
+  }
   const faults: ListenerFault[] = []
   for (const { name, needs: names, with: other, harmless } of needs) {
     if (!isGiven(name) || names.some(isGiven) || (other !== undefined && !isGiven(other))) continue
@@ -63,11 +77,5 @@ export function checkListener(given: ReadonlyMap<string, unknown>): readonly Lis
     if (isGiven(name) && isGiven(other))
       faults.push({ name, reason: `${name} does not go with ${other}: ${reason}`, isHarmless: false })
   }
-  if (isGiven('psk_hint') && given.get('tls_version') === 'tlsv1.3')
-    faults.push({
-      name: 'psk_hint',
-      reason: 'psk_hint does not go with tls_version tlsv1.3: it ends at TLS 1.2',
-      isHarmless: false,
-    })
   return faults
 }

@@ -38,7 +38,15 @@ async function listen(maxPacketSize = rules.maxPacketSize): Promise<{ port: numb
     onArrival: () => assert.fail('no handshake below WebSocket'),
     onFailure: (error) => assert.ifError(error),
   })
-  const at = { path: undefined, host: '127.0.0.1', port: 0, family: undefined, noDelay: true, tls: undefined }
+  const at = {
+    path: undefined,
+    host: '127.0.0.1',
+    port: 0,
+    family: undefined,
+    noDelay: true,
+    tls: undefined,
+    proxy: undefined,
+  }
   const [bound] = await listener.listen({ ...at, webSocket: { ...rules, maxPacketSize } })
   after(() => listener.close())
   const next = async () => {

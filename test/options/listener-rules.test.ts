@@ -15,6 +15,28 @@ const cases: readonly { readonly conf: string; readonly problems?: readonly stri
     { conf: `${TLS}ciphers HIGH\nciphers_tls1.3 TLS_AES_128_GCM_SHA256\ntls_version tlsv1.3\n` },
     { conf: 'require_certificate false\nuse_identity_as_username false\nuse_subject_as_username false\n' },
     { conf: 'psk_file p\npsk_hint h\nuse_identity_as_username true\nciphers PSK\ntls_version tlsv1.2\n' },
+    { conf: `${TLS}enable_proxy_protocol 1\n` },
+    { conf: 'enable_proxy_protocol 2\nproxy_protocol_v2_require_tls true\nrequire_certificate true\n' },
+    { conf: 'enable_proxy_protocol 2\nuse_identity_as_username true\n' },
+    {
+      conf: 'enable_proxy_protocol 1\nproxy_protocol_v2_require_tls true\n',
+      problems: ['proxy_protocol_v2_require_tls needs enable_proxy_protocol 2'],
+    },
+    {
+      conf: `${TLS}enable_proxy_protocol 2\n`,
+      problems: ['certfile does not go with enable_proxy_protocol 2: TLS ends at the load balancer'],
+    },
+    {
+      conf: 'psk_file p\npsk_hint h\nenable_proxy_protocol 2\n',
+      problems: ['psk_hint does not go with enable_proxy_protocol 2: TLS ends at the load balancer'],
+    },
+    {
+      conf: 'enable_proxy_protocol 2\nuse_subject_as_username true\n',
+      problems: [
+        'use_subject_as_username needs cafile or capath',
+        'use_subject_as_username does not go with enable_proxy_protocol 2: the load balancer tells the common name only',
+      ],
+    },
     { conf: 'psk_hint h\n', problems: ['psk_hint needs psk_file'] },
     {
       conf: `${TLS}capath a\npsk_file p\npsk_hint h\n`,
@@ -31,9 +53,18 @@ const cases: readonly { readonly conf: string; readonly problems?: readonly stri
     { conf: 'cafile a\n', problems: ['cafile needs certfile'] },
     { conf: 'capath a\n', problems: ['capath needs certfile'] },
     { conf: `${TLS}crlfile l\n`, problems: ['crlfile needs cafile or capath'] },
-    { conf: `${TLS}require_certificate true\n`, problems: ['require_certificate needs cafile or capath'] },
-    { conf: 'require_certificate true\n', problems: ['require_certificate needs cafile or capath'] },
-    { conf: 'use_identity_as_username true\n', problems: ['use_identity_as_username needs certfile or psk_hint'] },
+    {
+      conf: `${TLS}require_certificate true\n`,
+      problems: ['require_certificate needs cafile or capath or enable_proxy_protocol 2'],
+    },
+    {
+      conf: 'require_certificate true\n',
+      problems: ['require_certificate needs cafile or capath or enable_proxy_protocol 2'],
+    },
+    {
+      conf: 'use_identity_as_username true\n',
+      problems: ['use_identity_as_username needs certfile or psk_hint or enable_proxy_protocol 2'],
+    },
     { conf: `${TLS}use_identity_as_username true\n`, problems: ['use_identity_as_username needs cafile or capath'] },
     { conf: 'use_subject_as_username true\n', problems: ['use_subject_as_username needs cafile or capath'] },
     {
