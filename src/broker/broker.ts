@@ -14,7 +14,7 @@ import { TopicTable } from '../protocol/topic-table.js'
 import { localMessage } from '../session/message.js'
 import { AccessControl } from './access-control.js'
 import type { Log } from './admin/log.js'
-import { Statistics } from './admin/statistics.js'
+import { Statistics, type Traffic } from './admin/statistics.js'
 import { subscriberText, type TreeEntry, treeLines } from './admin/subscription-tree.js'
 import { SysTopics } from './admin/sys-topics.js'
 import { Arrivals } from './arrivals.js'
@@ -97,7 +97,7 @@ export class Broker implements HandlerHost {
       memory,
       statistics,
     }
-    this.sys = new SysTopics(this.context, clock())
+    this.sys = new SysTopics(this.context, () => this.traffic(), clock())
     this.sweptAt = clock()
   }
 
@@ -120,7 +120,7 @@ export class Broker implements HandlerHost {
     for (const { family, address, port } of bound)
       log.info(`Opening ${family} listen socket on ${family === 'unix' ? `path ${address}` : `port ${port}`}.`)
     for (const warning of this.context.access.warnings) log.warning(warning)
-    this.sys.publish(this.handlers.size)
+    this.sys.publish()
     this.isServing = true
     for (const { serve } of this.early.splice(0)) serve()
     this.timer = setInterval(() => this.tick(), TICK)
@@ -297,6 +297,10 @@ export class Broker implements HandlerHost {
     return { ready, errors }
   }
 
+  private *traffic(): IterableIterator<Traffic> {
+    for (const { traffic } of this.handlers) if (traffic !== undefined) yield traffic
+  }
+
   /** Every subscription, then those that are shared, then every retained message, as trees for a person to read. */
   describe(): string {
     const { sessions, router } = this.context
@@ -331,7 +335,7 @@ export class Broker implements HandlerHost {
     for (const handler of this.handlers) handler.tick(now)
     this.context.sessions.tick(now)
     this.wills.tick(now)
-    this.sys.tick(now, this.handlers.size)
+    this.sys.tick(now)
     const { retain_expiry_interval: minutes } = this.context.config
     if (minutes !== undefined && now - this.sweptAt >= minutes * 60_000) {
       this.sweptAt = now

@@ -83,6 +83,11 @@ export class Connection {
     return this.writingBytes + this.used
   }
 
+  /** Writes that the socket has not finished, and the one that is gathering. */
+  get pendingWrites(): number {
+    return this.writing + (this.used > 0 ? 1 : 0)
+  }
+
   /** Whether more may be sent now; `onDrain` tells when it may again. */
   get isWritable(): boolean {
     if (this.writingBytes + this.used < this.maxPendingBytes) return true

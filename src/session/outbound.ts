@@ -65,6 +65,11 @@ export class Outbound {
     return this.queue.size
   }
 
+  /** Payload bytes that are sent but not finished. */
+  get inFlightBytes(): number {
+    return this.inflightBytes
+  }
+
   /** Payload bytes that wait. */
   get queuedBytes(): number {
     return this.queue.bytes

@@ -1,9 +1,14 @@
 // What the broker counts while it works: plain numbers that the hot path increments and `$SYS` reads.
 
+/** Codes of packet types are below this. */
+const PACKET_TYPES = 16
+
 /** Counters since the start. Bytes are payload bytes for publishes, network bytes otherwise. */
 export class Statistics {
-  packetsReceived = 0
-  packetsSent = 0
+  /** MQTT packets by the code of their type. */
+  readonly received: number[] = new Array<number>(PACKET_TYPES).fill(0)
+  readonly sent: number[] = new Array<number>(PACKET_TYPES).fill(0)
+  /** Of connections that are closed; those that are open count for themselves. */
   bytesReceived = 0
   bytesSent = 0
   publishesReceived = 0
@@ -15,4 +20,23 @@ export class Statistics {
   connectionsReceived = 0
   clientsExpired = 0
   clientsMaximum = 0
+
+  /** One more packet has come in. */
+  countReceived(type: number): void {
+    this.received[type] = (this.received[type] as number) + 1
+  }
+
+  /** One more packet has gone out. */
+  countSent(type: number): void {
+    this.sent[type] = (this.sent[type] as number) + 1
+  }
+}
+
+/** What an open connection counts for itself. */
+export interface Traffic {
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  /** Bytes, and writes, that have not left the process. */
+  readonly pendingBytes: number
+  readonly pendingWrites: number
 }

@@ -15,6 +15,7 @@ import { ProtocolError } from '../../protocol/protocol-error.js'
 import { ReasonCode, reasonText } from '../../protocol/reason-codes.js'
 import type { SharedBlock } from '../../protocol/shared-block.js'
 import { ReceivedAliases } from '../../session/topic-aliases.js'
+import type { Traffic } from '../admin/statistics.js'
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
 import type { Wills } from '../routing/wills.js'
@@ -84,6 +85,11 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     connection.maxPendingBytes = this.context.config.max_outgoing_bytes || Number.POSITIVE_INFINITY
   }
 
+  /** What its connection counts for itself. */
+  get traffic(): Traffic | undefined {
+    return this.connection
+  }
+
   get sender(): PacketSender {
     return this.connected.sender
   }
@@ -102,7 +108,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     if (this.state === 'ended') return // [MQTT-3.1.4-6]
     this.isActive = true
     const { context, client } = this
-    context.statistics.packetsReceived++
+    context.statistics.countReceived(header >> 4)
     if (client === undefined) {
       this.login?.onConnect(bytes, start, end)
       return

@@ -128,7 +128,7 @@ export class Login {
       const bytes = encodeWithin(packet, version, this.connect?.properties.maximumPacketSize ?? NO_LIMIT)
       if (bytes !== undefined) {
         this.connection.write(bytes)
-        this.context.statistics.packetsSent++
+        this.context.statistics.countSent(PacketType.CONNACK)
       }
     }
     this.logRefusal(reason)

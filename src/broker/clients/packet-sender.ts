@@ -85,7 +85,7 @@ export class PacketSender implements OutboundSink {
     if (frame.size > this.maximumPacketSize) return false
     if (topicAlias > 0) this.aliases?.commit(message.topic.slice(this.mountPoint.length), topicAlias)
     this.connection.writeFrame(frame, (PacketType.PUBLISH << 4) | publishFlags(qos, retain, dup), packetId)
-    statistics.packetsSent++
+    statistics.countSent(PacketType.PUBLISH)
     statistics.publishesSent++
     statistics.publishBytesSent += message.size
     if (log.isDebug)
@@ -110,7 +110,7 @@ export class PacketSender implements OutboundSink {
       this.send({ type, packetId, reasonCode, properties: NO_PROPERTIES })
     else {
       this.connection.writeAck(ackHeader(type), packetId)
-      this.context.statistics.packetsSent++
+      this.context.statistics.countSent(type)
     }
     const { log } = this.context
     if (log.isDebug) log.debug(`Sending ${ackNames[type]} to ${this.name} (m${packetId}, rc${reasonCode})`)
@@ -128,13 +128,13 @@ export class PacketSender implements OutboundSink {
         : encodeWithin(withoutReason(packet), this.version, this.maximumPacketSize)
     if (bytes === undefined) return false
     this.connection.write(bytes)
-    this.context.statistics.packetsSent++
+    this.context.statistics.countSent(packet.type)
     return true
   }
 
   sendPingresp(): void {
     this.connection.write(encodePacket({ type: PacketType.PINGRESP }, this.version))
-    this.context.statistics.packetsSent++
+    this.context.statistics.countSent(PacketType.PINGRESP)
     if (this.context.log.isDebug) this.context.log.debug(`Sending PINGRESP to ${this.name}`)
   }
 }
