@@ -2,9 +2,11 @@
 // the event loop. Small packets are copied into a pooled block, large ones are written by reference. Whoever owns the connection
 // decides what packets mean and when it ends.
 
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Framer, type PacketSink } from '../protocol/framer.js'
-import type { Sender } from '../protocol/packet-types.js'
+import { PacketType, type Sender } from '../protocol/packet-types.js'
+import { ackHeader } from '../protocol/packets/acks.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import type { Frame } from '../protocol/publish-frames.js'
 import type { BlockPool, SharedBlock } from '../protocol/shared-block.js'
@@ -38,6 +40,17 @@ function copyWords(source: DataView, from: number, target: DataView, at: number,
   target.setInt32(at + last, source.getInt32(from + last, true), true)
 }
 
+const PUBREL = ackHeader(PacketType.PUBREL)
+/** Bytes of the acknowledgements that a two-way connection gathers. */
+const HELD_ACKS = 256
+
+function setAck(bytes: Buffer, at: number, header: number, packetId: number): void {
+  bytes[at] = header
+  bytes[at + 1] = 2
+  bytes[at + 2] = packetId >> 8
+  bytes[at + 3] = packetId
+}
+
 export class Connection {
   readonly framer: Framer
   /** Bytes that may wait for the socket before `isWritable` is false. */
@@ -54,6 +67,12 @@ export class Connection {
   private writing = 0
   private writingBytes = 0
   private wasBehind = false
+  /** What has been gathered since the last flush. */
+  private hasAck = false
+  private hasPublish = false
+  /** Acknowledgements of a two-way connection, one behind the other, and how many bytes of them there are. */
+  private heldAcks: Buffer | undefined = undefined
+  private heldSize = 0
   private isPaused = false
   private isOver = false
 
@@ -72,6 +91,7 @@ export class Connection {
       this.isOver = true
       // What has gathered for a flush that is still to come goes nowhere.
       this.used = 0
+      this.heldSize = 0
       if (this.block !== undefined) this.writes.give(this.block)
       this.block = undefined
       this.owner.onClose(failure)
@@ -149,15 +169,18 @@ export class Connection {
       block = undefined
     }
     if (block === undefined) block = this.block = this.writes.take()
-    if (!this.isDirty) {
-      this.isDirty = true
-      this.writes.schedule(this)
-    }
+    if (!this.isDirty) this.schedule()
     return block
+  }
+
+  private schedule(): void {
+    this.isDirty = true
+    this.writes.schedule(this)
   }
 
   /** Sends bytes that the caller does not change afterwards. */
   write(bytes: Buffer): void {
+    this.gatherHeldAcks()
     this.bytesSent += bytes.length
     if (bytes.length > WRITE_BLOCK) this.reference(bytes, undefined)
     else this.copy(bytes)
@@ -165,20 +188,53 @@ export class Connection {
 
   /** Sends an acknowledgement without reason code and properties. */
   writeAck(header: number, packetId: number): void {
-    const bytes = this.reserve(4).bytes
-    const at = this.used
-    bytes[at] = header
-    bytes[at + 1] = 2
-    bytes[at + 2] = packetId >> 8
-    bytes[at + 3] = packetId
-    this.used = at + 4
     this.bytesSent += 4
+    this.hasAck = true
+    if (this.heldAcks !== undefined && header !== PUBREL) {
+      this.holdAck(this.heldAcks, header, packetId)
+      return
+    }
+    const { bytes } = this.reserve(4)
+    setAck(bytes, this.used, header, packetId)
+    this.used += 4
+    if (this.hasPublish) this.becomeTwoWay()
+  }
+
+  /**
+   * From now on acknowledgements leave in a segment of their own, behind what the peer will answer, and wait as Nagle's algorithm
+   * says until that has arrived. A peer that gets both in one segment answers with two small ones, of which its own Nagle's
+   * algorithm keeps back the second until the first is acknowledged: 40 ms when nothing is sent in return.
+   */
+  private becomeTwoWay(): void {
+    if (this.heldAcks !== undefined) return
+    this.heldAcks = Buffer.allocUnsafe(HELD_ACKS)
+    if (this.socket instanceof Socket) this.socket.setNoDelay(false)
+  }
+
+  private holdAck(held: Buffer, header: number, packetId: number): void {
+    // So many mean that packets flow both ways all the time, and nothing waits.
+    if (this.heldSize === HELD_ACKS) this.gatherHeldAcks()
+    if (!this.isDirty) this.schedule()
+    setAck(held, this.heldSize, header, packetId)
+    this.heldSize += 4
+  }
+
+  /** Puts them in front of what is gathered next. */
+  private gatherHeldAcks(): void {
+    if (this.heldAcks === undefined || this.heldSize === 0) return
+    const acks = this.heldAcks.subarray(0, this.heldSize)
+    this.heldSize = 0
+    this.copy(acks)
   }
 
   /** Sends a PUBLISH from shared bytes with its own first byte and, unless it is 0, packet identifier. */
   writeFrame(frame: Frame, header: number, packetId: number): void {
     const head = frame.end - frame.start
     this.bytesSent += frame.size
+    if (packetId > 0) {
+      this.hasPublish = true
+      if (this.hasAck) this.becomeTwoWay()
+    }
     if (head > WRITE_BLOCK) {
       this.writeLargeFrame(frame, header, packetId)
       return
@@ -254,13 +310,22 @@ export class Connection {
   /** Writes what has gathered, unless the socket is still busy: then it gathers on until that has left. */
   flush(): void {
     this.isDirty = false
-    if (this.used > 0 && this.writing === 0) this.writeBlock()
+    this.hasAck = false
+    this.hasPublish = false
+    if (this.writing === 0) this.writeGathered()
+  }
+
+  private writeGathered(): void {
+    if (this.used > 0) this.writeBlock()
+    if (this.heldSize === 0) return
+    this.gatherHeldAcks()
+    this.writeBlock()
   }
 
   onWritten(size: number): void {
     this.writing--
     this.writingBytes -= size
-    if (this.writing === 0 && this.used > 0) this.writeBlock()
+    if (this.writing === 0) this.writeGathered()
     // The writes of a socket that is gone finish too; what waits is for the next connection.
     if (this.wasBehind && this.socket.writable && this.pendingBytes <= this.maxPendingBytes / 2) {
       this.wasBehind = false
@@ -271,7 +336,7 @@ export class Connection {
   /** Sends what is pending, then closes this side; input is no longer read as packets. */
   end(): void {
     this.isOver = true
-    if (this.used > 0) this.writeBlock()
+    this.writeGathered()
     this.socket.end()
     this.socket.resume()
   }

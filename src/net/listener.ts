@@ -245,9 +245,9 @@ export class Listener {
   }
 
   private plain(handle: AcceptedHandle): Accepted {
-    if (this.noDelay) handle.setNoDelay?.(true)
     let taker: ChunkTaker | undefined
     const socket = this.readBuffer.socketOf(handle, (bytes, length) => taker?.(bytes, length))
+    if (this.noDelay) socket.setNoDelay(true)
     return {
       peer: this.peerOf(socket),
       open: (take) => {

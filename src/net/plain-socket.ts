@@ -35,9 +35,7 @@ export class SharedReadBuffer {
 }
 
 /** An accepted connection beneath Node's sockets. */
-export interface AcceptedHandle {
-  setNoDelay?(on: boolean): void
-}
+export type AcceptedHandle = object
 
 interface HandleOwner {
   readonly _handle?: { onconnection?: (status: number, handle: AcceptedHandle) => void } | null

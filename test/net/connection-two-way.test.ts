@@ -1,0 +1,105 @@
+// A connection whose peer both publishes and subscribes: what it has to answer and what it waits for leave in segments of their own.
+
+import assert from 'node:assert/strict'
+import { Duplex } from 'node:stream'
+import { test } from 'node:test'
+import { Connection, type ConnectionOwner } from '../../src/net/connection.js'
+import { WriteQueue } from '../../src/net/write-queue.js'
+import { PublishFrames } from '../../src/protocol/publish-frames.js'
+import { BlockPool } from '../../src/protocol/shared-block.js'
+import { localMessage } from '../../src/session/message.js'
+
+const PUBACK = 0x40
+const PUBREL = 0x62
+const PUBLISH = '32 07 00 01 61 00 01 68 69'
+
+const owner: ConnectionOwner = {
+  onPacket: () => {},
+  onError: (error) => assert.fail(String(error)),
+  onClose: () => {},
+  onDrain: () => {},
+}
+
+function recorded() {
+  const writes: string[] = []
+  const socket = new Duplex({
+    read: () => {},
+    write(chunk: Buffer, _encoding, done) {
+      writes.push(chunk.toString('hex').replace(/..(?=.)/g, '$& '))
+      done()
+    },
+  })
+  const connection = new Connection(socket, owner, 'client', { blocks: new BlockPool(), writes: new WriteQueue() })
+  const frames = new PublishFrames()
+  frames.use(localMessage('a', Buffer.from('hi'), 1, false))
+  return {
+    connection,
+    publish: () => connection.writeFrame(frames.frame(4, true), 0x32, 1),
+    /** What the socket got in this turn of the event loop, write by write. */
+    async turn(): Promise<string[]> {
+      await new Promise((resolve) => setImmediate(resolve))
+      await new Promise((resolve) => setImmediate(resolve))
+      return writes.splice(0)
+    },
+  }
+}
+
+test('acknowledgements of a peer that only publishes leave together', async () => {
+  const { connection, turn } = recorded()
+  for (let id = 1; id <= 3; id++) connection.writeAck(PUBACK, id)
+  assert.deepEqual(await turn(), ['40 02 00 01 40 02 00 02 40 02 00 03'])
+})
+
+for (const first of ['publish', 'acknowledgement'] as const)
+  test(`after a turn with both, the ${first} first, acknowledgements leave behind what has to be answered`, async () => {
+    const { connection, publish, turn } = recorded()
+    if (first === 'publish') publish()
+    connection.writeAck(PUBACK, 7)
+    if (first === 'acknowledgement') publish()
+    assert.equal((await turn()).length, 1)
+    connection.writeAck(PUBACK, 8)
+    publish()
+    connection.writeAck(PUBACK, 9)
+    assert.deepEqual(await turn(), [PUBLISH, '40 02 00 08 40 02 00 09'])
+  })
+
+async function twoWay() {
+  const kit = recorded()
+  kit.publish()
+  kit.connection.writeAck(PUBACK, 7)
+  await kit.turn()
+  return kit
+}
+
+test('PUBREL is answered too and stays with the publishes', async () => {
+  const { connection, publish, turn } = await twoWay()
+  connection.writeAck(PUBACK, 8)
+  publish()
+  connection.writeAck(PUBREL, 3)
+  assert.deepEqual(await turn(), [`${PUBLISH} 62 02 00 03`, '40 02 00 08'])
+})
+
+test('any other packet leaves behind the acknowledgements before it', async () => {
+  const { connection, turn } = await twoWay()
+  connection.writeAck(PUBACK, 8)
+  connection.write(Buffer.from('d000', 'hex'))
+  connection.writeAck(PUBACK, 9)
+  assert.deepEqual(await turn(), ['40 02 00 08 d0 00', '40 02 00 09'])
+})
+
+test('many acknowledgements keep their order', async () => {
+  const { connection, turn } = await twoWay()
+  for (let id = 1; id <= 300; id++) connection.writeAck(PUBACK, id)
+  const sent = (await turn()).join(' ').match(/40 02 (.. ..)/g) ?? []
+  assert.deepEqual(
+    sent.map((ack) => Number.parseInt(ack.slice(6).replace(' ', ''), 16)),
+    Array.from({ length: 300 }, (_, index) => index + 1),
+  )
+})
+
+test('what is held back leaves before the connection ends', async () => {
+  const { connection, turn } = await twoWay()
+  connection.writeAck(PUBACK, 8)
+  connection.end()
+  assert.deepEqual(await turn(), ['40 02 00 08'])
+})
