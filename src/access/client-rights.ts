@@ -62,8 +62,8 @@ export class ClientRights {
   readonly #restricted: boolean
   readonly #otherwise: DecisionReason
   readonly #limit: number
-  readonly #readable = new Map<string, boolean>()
-  readonly #writable = new Map<string, boolean>()
+  readonly #readable = new Map<string, AclDecision>()
+  readonly #writable = new Map<string, AclDecision>()
 
   constructor({ restricted, own = [], patterns = [], otherwise }: ClientRules, limit = REMEMBERED_TOPICS) {
     this.#rules = own
@@ -81,13 +81,19 @@ export class ClientRights {
   /** Whether messages with this topic may be delivered to the client: to be asked for each of them. */
   mayRead(topic: string): boolean {
     if (!this.#restricted && topic.charCodeAt(0) !== DOLLAR) return true
-    return this.#readable.get(topic) ?? this.#remember(this.#readable, 'read', topic)
+    return (this.#readable.get(topic) ?? this.#remember(this.#readable, 'read', topic)).allowed
   }
 
   /** Whether the client may publish to this topic, also with its will. */
   mayWrite(topic: string): boolean {
     if (!this.#restricted && topic.charCodeAt(0) !== DOLLAR) return true
-    return this.#writable.get(topic) ?? this.#remember(this.#writable, 'write', topic)
+    return (this.#writable.get(topic) ?? this.#remember(this.#writable, 'write', topic)).allowed
+  }
+
+  /** Like `decide`, quick for what was asked before. */
+  explain(verb: AclVerb, topic: string): AclDecision {
+    const known = verb === 'read' ? this.#readable : verb === 'write' ? this.#writable : undefined
+    return known?.get(topic) ?? this.decide(verb, topic)
   }
 
   /** The decision and where it comes from. For subscribe and unsubscribe `topic` is the filter as the client sent it. */
@@ -105,15 +111,15 @@ export class ClientRights {
       : { allowed: false, reason: this.#otherwise }
   }
 
-  #remember(decisions: Map<string, boolean>, verb: 'read' | 'write', topic: string): boolean {
-    const { allowed } = this.decide(verb, topic)
-    if (topic.length > REMEMBERED_TOPIC_LENGTH) return allowed
+  #remember(decisions: Map<string, AclDecision>, verb: 'read' | 'write', topic: string): AclDecision {
+    const decision = this.decide(verb, topic)
+    if (topic.length > REMEMBERED_TOPIC_LENGTH) return decision
     if (decisions.size >= this.#limit) {
       const [oldest] = decisions.keys()
       if (oldest !== undefined) decisions.delete(oldest)
     }
-    decisions.set(topic, allowed)
-    return allowed
+    decisions.set(topic, decision)
+    return decision
   }
 }
 

@@ -13,6 +13,7 @@ import { BlockPool } from '../protocol/shared-block.js'
 import { TopicTable } from '../protocol/topic-table.js'
 import { localMessage } from '../session/message.js'
 import { AccessControl } from './access-control.js'
+import { Denials } from './admin/denials.js'
 import type { Log } from './admin/log.js'
 import { Statistics, type Traffic } from './admin/statistics.js'
 import { subscriberText, type TreeEntry, treeLines } from './admin/subscription-tree.js'
@@ -88,6 +89,7 @@ export class Broker implements HandlerHost {
       // Until `start` has read the files: nobody is served before.
       access: new AccessControl({ ...config, listeners: [] }, this.bcrypt),
       log,
+      denials: new Denials(log),
       version,
       clock,
       router,
@@ -331,6 +333,7 @@ export class Broker implements HandlerHost {
   /** Looks at everything that waits for a time. Called by the timer; a test calls it with a clock of its own. */
   tick(): void {
     const now = this.context.clock()
+    this.context.denials.tick(now)
     this.arrivals.tick(now)
     for (const handler of this.handlers) handler.tick(now)
     this.context.sessions.tick(now)

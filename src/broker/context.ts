@@ -5,6 +5,7 @@ import type { Config } from '../options/config.js'
 import type { PublishFrames } from '../protocol/publish-frames.js'
 import type { TopicTable } from '../protocol/topic-table.js'
 import type { AccessControl } from './access-control.js'
+import type { Denials } from './admin/denials.js'
 import type { Log } from './admin/log.js'
 import type { Statistics } from './admin/statistics.js'
 import type { Sessions } from './clients/sessions.js'
@@ -36,6 +37,7 @@ export interface BrokerContext {
   settings: MessageSettings
   access: AccessControl
   readonly log: Log
+  readonly denials: Denials
   /** Of tsmq. */
   readonly version: string
   /** ms since 1970; the only clock there is. */

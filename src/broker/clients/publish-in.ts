@@ -29,6 +29,7 @@ export function handlePublish(
   const { topicAlias } = packet.properties
   const named = topicAlias === undefined ? packet.topic : client.aliases.resolve(topicAlias, packet.topic)
   checkLimits(context, client, packet)
+  statistics.publishesReceived++
   statistics.publishBytesReceived += packet.payloadEnd - packet.payloadStart
   const topic = client.mountPoint === '' ? named : client.mountPoint + named
   const { log } = context
@@ -60,12 +61,15 @@ export function mayPublish(mountPoint: string, rights: ClientRights, topic: stri
 
 /** The reason code of a refusal, undefined when the message may pass. `topic` is the client's name for it. */
 function judge(
-  { settings }: BrokerContext,
+  { settings, denials }: BrokerContext,
   { session, mountPoint }: ConnectedClient,
   packet: Publish,
   topic: string,
 ): ReasonCode | undefined {
-  if (!mayPublish(mountPoint, session.rights, topic)) return ReasonCode.NOT_AUTHORIZED
+  if (!mayPublish(mountPoint, session.rights, topic)) {
+    denials.report(session, 'write', mountPoint + topic)
+    return ReasonCode.NOT_AUTHORIZED
+  }
   const { messageSizeLimit: limit } = settings
   if (limit > 0 && packet.payloadEnd - packet.payloadStart > limit) return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
   return undefined

@@ -127,7 +127,10 @@ export class Session implements Receiver {
 
   /** `site/#` matches `site` as well, which is outside of the mount point `site/`. */
   private mayHave(topic: string): boolean {
-    return topic.length > this.mountPoint.length && this.rights.mayRead(topic)
+    if (topic.length <= this.mountPoint.length) return false
+    if (this.rights.mayRead(topic)) return true
+    this.context.denials.report(this, 'read', topic)
+    return false
   }
 
   private send(message: Message, qos: Qos, retain: boolean, subscription: Subscription): boolean {

@@ -48,13 +48,16 @@ export function handleSubscribe(context: BrokerContext, client: ConnectedClient,
 }
 
 function subscribe(
-  { config, router }: BrokerContext,
+  { config, router, denials }: BrokerContext,
   { session, mountPoint, maxQos, isBridge }: ConnectedClient,
   request: SubscriptionRequest,
   identifier: number,
 ): Made | ReasonCode {
   const { group, filter } = checkFilter(request.filter)
-  if (!session.rights.decide('subscribe', request.filter).allowed) return ReasonCode.NOT_AUTHORIZED
+  if (!session.rights.decide('subscribe', request.filter).allowed) {
+    denials.report(session, 'subscribe', request.filter)
+    return ReasonCode.NOT_AUTHORIZED
+  }
   const isNew = !session.subscriptions.has(request.filter)
   if (isNew && config.max_subscriptions > 0 && session.subscriptions.size >= config.max_subscriptions)
     return ReasonCode.QUOTA_EXCEEDED
