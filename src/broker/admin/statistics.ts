@@ -6,13 +6,11 @@ const PACKET_TYPES = 16
 /** Counters since the start. Bytes are payload bytes for publishes, network bytes otherwise. */
 export class Statistics {
   /** MQTT packets by the code of their type. */
-  readonly received: number[] = new Array<number>(PACKET_TYPES).fill(0)
-  readonly sent: number[] = new Array<number>(PACKET_TYPES).fill(0)
+  readonly received = new Float64Array(PACKET_TYPES)
+  readonly sent = new Float64Array(PACKET_TYPES)
   /** Of connections that are closed; those that are open count for themselves. */
   bytesReceived = 0
   bytesSent = 0
-  publishesReceived = 0
-  publishesSent = 0
   publishesDropped = 0
   publishBytesReceived = 0
   publishBytesSent = 0

@@ -1,6 +1,6 @@
 // TABLE of the `$SYS` topics and their publication: retained, QoS 2, when a value has changed, at whole multiples of sys_interval.
 
-import { packetTypes } from '../../protocol/packet-types.js'
+import { PacketType, packetTypes } from '../../protocol/packet-types.js'
 import { localMessage } from '../../session/message.js'
 import type { BrokerContext } from '../context.js'
 import { LoadAverages } from './load-averages.js'
@@ -67,7 +67,7 @@ const packetCounts = packetTypes.flatMap(({ code, name, sentBy }) => [
   ...(sentBy.includes('server') ? [{ topic: `mqtt/${name.toLowerCase()}/sent`, direction: 'sent', code }] : []),
 ]) as readonly { readonly topic: string; readonly direction: 'received' | 'sent'; readonly code: number }[]
 
-function sum(counts: readonly number[]): number {
+function sum(counts: Float64Array): number {
   return counts.reduce((total, count) => total + count, 0)
 }
 
@@ -94,6 +94,8 @@ function measures({ sessions, router, statistics }: BrokerContext, connections: 
     ...store,
     packetsReceived: sum(received),
     packetsSent: sum(sent),
+    publishesReceived: received[PacketType.PUBLISH] ?? 0,
+    publishesSent: sent[PacketType.PUBLISH] ?? 0,
     sessions: sessions.count,
     subscriptions: router.subscriptions.count,
     sharedSubscriptions: router.subscriptions.sharedSubscriptionCount,

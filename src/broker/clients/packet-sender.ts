@@ -86,7 +86,6 @@ export class PacketSender implements OutboundSink {
     if (topicAlias > 0) this.aliases?.commit(message.topic.slice(this.mountPoint.length), topicAlias)
     this.connection.writeFrame(frame, (PacketType.PUBLISH << 4) | publishFlags(qos, retain, dup), packetId)
     statistics.countSent(PacketType.PUBLISH)
-    statistics.publishesSent++
     statistics.publishBytesSent += message.size
     if (log.isDebug)
       log.debug(`Sending PUBLISH to ${this.name} ${describePublish(message, qos, retain, dup, packetId)}`)

@@ -29,7 +29,6 @@ export function handlePublish(
   const { topicAlias } = packet.properties
   const named = topicAlias === undefined ? packet.topic : client.aliases.resolve(topicAlias, packet.topic)
   checkLimits(context, client, packet)
-  statistics.publishesReceived++
   statistics.publishBytesReceived += packet.payloadEnd - packet.payloadStart
   const topic = client.mountPoint === '' ? named : client.mountPoint + named
   const { log } = context
