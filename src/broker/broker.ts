@@ -159,6 +159,7 @@ export class Broker implements HandlerHost {
       host: config.bind_address,
       port: config.port,
       family: config.socket_domain,
+      interfaceName: config.bind_interface,
       ...this.socketRules(settings, config),
     })
   }

@@ -1,9 +1,9 @@
 // Sockets that wait for clients: binds the addresses a listener names and hands over each accepted connection. What comes before
 // MQTT (PROXY protocol, TLS, WebSocket) has files of its own and is put together here.
 
-import { lookup } from 'node:dns/promises'
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { addressesOf } from './addresses.js'
 import {
   type AcceptedHandle,
   acceptHandles,
@@ -38,6 +38,8 @@ export interface ListenerAddress extends SocketRules {
   readonly port: number
   /** Only addresses of this family. */
   readonly family: 'ipv4' | 'ipv6' | undefined
+  /** Only addresses of this network interface. */
+  readonly interfaceName: string | undefined
 }
 
 /** Who is at the other end. */
@@ -272,29 +274,6 @@ export class Listener {
 
 function securedBy({ version, cipher, commonName, hasValidCertificate }: ProxyTls): Secured {
   return { version, cipher, identity: hasValidCertificate ? commonName : undefined, subject: undefined }
-}
-
-interface Candidate {
-  readonly address: string
-  readonly family: 'ipv4' | 'ipv6'
-  /** May be missing on a machine without that family. */
-  readonly optional: boolean
-}
-
-async function addressesOf(at: ListenerAddress): Promise<readonly Candidate[]> {
-  const every: readonly Candidate[] = [
-    { address: '0.0.0.0', family: 'ipv4', optional: at.family === undefined },
-    { address: '::', family: 'ipv6', optional: at.family === undefined },
-  ]
-  const found =
-    at.host === undefined
-      ? every
-      : (await lookup(at.host, { all: true })).map(
-          ({ address, family }): Candidate => ({ address, family: family === 6 ? 'ipv6' : 'ipv4', optional: false }),
-        )
-  const wanted = found.filter(({ family }) => at.family === undefined || family === at.family)
-  if (wanted.length === 0) throw new Error(`${at.host ?? 'this machine'} has no ${at.family} address`)
-  return wanted
 }
 
 function isMissingFamily(error: unknown): boolean {

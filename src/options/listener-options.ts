@@ -37,7 +37,6 @@ const networkOptions = [
     kind: 'string',
     scope: 'listener',
     reload: 'no',
-    later: true,
     help: 'Network interface whose addresses are listened on.',
   },
   {

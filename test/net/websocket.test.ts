@@ -43,6 +43,7 @@ async function listen(maxPacketSize = rules.maxPacketSize): Promise<{ port: numb
     host: '127.0.0.1',
     port: 0,
     family: undefined,
+    interfaceName: undefined,
     noDelay: true,
     tls: undefined,
     proxy: undefined,

@@ -45,7 +45,8 @@ const WORKING =
   websockets_origin log_dest log_facility user pid_file log_type log_timestamp log_timestamp_format connection_messages include_dir connect_timeout
   max_outgoing_bytes max_connections_per_ip max_subscriptions max_concurrent_auth certfile keyfile cafile capath
   require_certificate use_identity_as_username use_subject_as_username crlfile ciphers ciphers_tls1.3 tls_version
-  disable_client_cert_date_checks psk_hint psk_file enable_proxy_protocol proxy_protocol_v2_require_tls`.split(/\s+/)
+  disable_client_cert_date_checks psk_hint psk_file enable_proxy_protocol proxy_protocol_v2_require_tls
+  bind_interface`.split(/\s+/)
 
 test('every directive of Mosquitto is known, and the others are marked as our own', () => {
   const names = new Set(table.flatMap((row) => [row.name, ...(row.aliases ?? []), ...(row.legacyAliases ?? [])]))
