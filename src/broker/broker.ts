@@ -57,6 +57,7 @@ export class ListenError extends Error {
 
 export class Broker implements HandlerHost {
   readonly wills: Wills
+  readonly sessions: Sessions
   private readonly context: BrokerContext
   private readonly sys: SysTopics
   private readonly bcrypt = new BcryptWorkers()
@@ -77,7 +78,7 @@ export class Broker implements HandlerHost {
     const frames = new PublishFrames()
     const router = new Router(frames)
     this.wills = new Wills((will) => this.publishWill(will))
-    const sessions = new Sessions(
+    this.sessions = new Sessions(
       () => this.context,
       ({ clientId }) => this.wills.sessionEnded(clientId),
     )
@@ -93,13 +94,12 @@ export class Broker implements HandlerHost {
       version,
       clock,
       router,
-      sessions,
       frames,
       topics,
       memory,
       statistics,
     }
-    this.sys = new SysTopics(this.context, () => this.traffic(), clock())
+    this.sys = new SysTopics(this.context, this.sessions, () => this.traffic(), clock())
     this.sweptAt = clock()
   }
 
@@ -249,7 +249,7 @@ export class Broker implements HandlerHost {
    */
   reload(fresh: Config): Config {
     const { context } = this
-    const { log, sessions } = context
+    const { log } = context
     const next = prepareReload(context.config, fresh, this.bcrypt)
     if ('errors' in next) return this.keepsOld(next.errors)
     const sockets = this.prepareSockets(next.config)
@@ -265,8 +265,8 @@ export class Broker implements HandlerHost {
     for (const putInForce of sockets.ready) putInForce()
     const now = context.clock()
     const { persistent_client_expiration: longest } = next.config
-    if (longest !== undefined) sessions.boundExpiry(longest, now)
-    sessions.renew(now)
+    if (longest !== undefined) this.sessions.boundExpiry(longest, now)
+    this.sessions.renew(now)
     for (const handler of [...this.handlers]) handler.recheck()
     this.sys.reloaded()
     return next.config
@@ -306,10 +306,10 @@ export class Broker implements HandlerHost {
 
   /** Every subscription, then those that are shared, then every retained message, as trees for a person to read. */
   describe(): string {
-    const { sessions, router } = this.context
+    const { router } = this.context
     const plain: TreeEntry[] = []
     const shared: TreeEntry[] = []
-    for (const { clientId, subscriptions } of sessions.values())
+    for (const { clientId, subscriptions } of this.sessions.values())
       for (const { group, text, filter, qos } of subscriptions.values()) {
         const isShared = group !== undefined
         const list = isShared ? shared : plain
@@ -337,7 +337,7 @@ export class Broker implements HandlerHost {
     this.context.denials.tick(now)
     this.arrivals.tick(now)
     for (const handler of this.handlers) handler.tick(now)
-    this.context.sessions.tick(now)
+    this.sessions.tick(now)
     this.wills.tick(now)
     this.sys.tick(now)
     const { retain_expiry_interval: minutes } = this.context.config

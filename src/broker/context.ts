@@ -8,7 +8,6 @@ import type { AccessControl } from './access-control.js'
 import type { Denials } from './admin/denials.js'
 import type { Log } from './admin/log.js'
 import type { Statistics } from './admin/statistics.js'
-import type { Sessions } from './clients/sessions.js'
 import type { Router } from './routing/router.js'
 
 /** Settings asked for each message: a small object, because `Config` is too large for quick access. */
@@ -43,7 +42,6 @@ export interface BrokerContext {
   /** ms since 1970; the only clock there is. */
   readonly clock: () => number
   readonly router: Router
-  readonly sessions: Sessions
   readonly frames: PublishFrames
   readonly topics: TopicTable
   readonly memory: SharedMemory

@@ -2,6 +2,7 @@
 
 import { PacketType, packetTypes } from '../../protocol/packet-types.js'
 import { localMessage } from '../../session/message.js'
+import type { Sessions } from '../clients/sessions.js'
 import type { BrokerContext } from '../context.js'
 import { LoadAverages } from './load-averages.js'
 import type { Traffic } from './statistics.js'
@@ -71,7 +72,12 @@ function sum(counts: Float64Array): number {
   return counts.reduce((total, count) => total + count, 0)
 }
 
-function measures({ sessions, router, statistics }: BrokerContext, connections: Iterable<Traffic>, peak: number) {
+function measures(
+  { router, statistics }: BrokerContext,
+  sessions: Sessions,
+  connections: Iterable<Traffic>,
+  peak: number,
+) {
   const { received, sent, ...counters } = statistics
   const traffic = { connections: 0, pendingBytes: 0, pendingWrites: 0 }
   for (const { bytesReceived, bytesSent, pendingBytes, pendingWrites } of connections) {
@@ -106,6 +112,7 @@ function measures({ sessions, router, statistics }: BrokerContext, connections: 
 
 export class SysTopics {
   private readonly context: BrokerContext
+  private readonly sessions: Sessions
   private readonly connections: () => Iterable<Traffic>
   private readonly startedAt: number
   private readonly averages: LoadAverages
@@ -114,8 +121,9 @@ export class SysTopics {
   private next = 0
 
   /** @param connections those that are open. */
-  constructor(context: BrokerContext, connections: () => Iterable<Traffic>, now: number) {
+  constructor(context: BrokerContext, sessions: Sessions, connections: () => Iterable<Traffic>, now: number) {
     this.context = context
+    this.sessions = sessions
     this.connections = connections
     this.startedAt = now
     this.averages = new LoadAverages(now)
@@ -142,7 +150,7 @@ export class SysTopics {
     this.next = (Math.floor(now / step) + 1) * step
     this.send('version', `tsmq version ${this.context.version}`)
     this.send('uptime', `${Math.floor((now - this.startedAt) / 1000)} seconds`)
-    const values = measures(this.context, this.connections(), this.heapMaximum)
+    const values = measures(this.context, this.sessions, this.connections(), this.heapMaximum)
     this.heapMaximum = values.heapMaximum
     for (const { topic, measure } of sysTopics) this.send(topic, String(values[measure]))
     // A copy: what is being published is being counted.

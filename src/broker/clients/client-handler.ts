@@ -26,6 +26,7 @@ import { Login, type LoginHost } from './login.js'
 import { PacketSender } from './packet-sender.js'
 import { handlePublish, handlePubrel, mayPublish } from './publish-in.js'
 import type { SessionClient } from './session.js'
+import type { Sessions } from './sessions.js'
 import { handleSubscribe, handleUnsubscribe } from './subscribe.js'
 
 /** Most bytes of a CONNECT packet, whatever `max_packet_size` allows later. */
@@ -41,6 +42,7 @@ type State = 'new' | 'connected' | 'ended'
 /** What the handler needs of the broker's list of connections. */
 export interface HandlerHost {
   readonly wills: Wills
+  readonly sessions: Sessions
   /** The connection is gone for good. */
   closed(handler: ClientHandler): void
 }
@@ -176,7 +178,8 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   onAccepted(connect: Connect, admission: Admission): void {
     const { context, listener } = this
     const { config: settings } = listener
-    const { sessions, config, log } = context
+    const { sessions } = this.host
+    const { config, log } = context
     const connection = this.connection as Connection
     const { protocolVersion: version, username } = connect
     const { clientId, sessionExpiry: expiryInterval } = admission
@@ -240,6 +243,10 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     if (log.isDebug) log.debug(`Sending CONNACK to ${clientId} (${Number(isPresent)}, 0)`)
     const asked = version === 5 ? (connect.properties.receiveMaximum ?? window) : window
     session.attach(this, rights, asked, this.since)
+  }
+
+  get sessions(): Sessions {
+    return this.host.sessions
   }
 
   get isWaiting(): boolean {
@@ -332,13 +339,13 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     const { client } = this
     if (!wasConnected || client === undefined) return
     const { session } = client
-    const { sessions, log, config } = this.context
+    const { log, config } = this.context
     const { address, port } = this.peer
     if (config.connection_messages)
       log.notice(`Client ${session.clientId} [${address}:${port}] disconnected${this.why ? `: ${this.why}` : ''}.`)
     const { will } = this
     const now = this.context.clock()
-    sessions.detached(session, now)
+    this.host.sessions.detached(session, now)
     if (will === undefined) return // [MQTT-3.1.2-12 of 3.1.1]
     // The end of the session, if that comes first, publishes it too [MQTT-3.1.2-8].
     const delay = Math.min(will.properties.willDelayInterval ?? 0, session.expiryInterval)

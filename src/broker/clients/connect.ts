@@ -8,6 +8,7 @@ import type { Properties } from '../../protocol/properties.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
 import { NEVER } from './session.js'
+import type { Sessions } from './sessions.js'
 
 /** Why a client is not let in. */
 export interface Refused {
@@ -34,7 +35,12 @@ function refused(reasonCode: ReasonCode, reason: string): Refused {
 }
 
 /** Everything that can be judged before the credentials are checked. */
-export function judgeConnect(context: BrokerContext, listener: ListenerConfig, connect: Connect): Admission | Refused {
+export function judgeConnect(
+  context: BrokerContext,
+  sessions: Sessions,
+  listener: ListenerConfig,
+  connect: Connect,
+): Admission | Refused {
   const { config } = context
   const { protocolVersion: version, will, properties } = connect
   if (!listener.accept_protocol_versions.includes(version))
@@ -53,7 +59,7 @@ export function judgeConnect(context: BrokerContext, listener: ListenerConfig, c
     if (fault !== undefined) return fault
   }
   const most = config.global_max_clients
-  if (most > 0 && context.sessions.get(identity.clientId) === undefined && context.sessions.count >= most)
+  if (most > 0 && sessions.get(identity.clientId) === undefined && sessions.count >= most)
     return refused(ReasonCode.SERVER_BUSY, 'global_max_clients reached')
   return { ...identity, keepAlive: tooLong ? longest : connect.keepAlive, sessionExpiry: expiryOf(context, connect) }
 }
@@ -113,12 +119,8 @@ export function boundExpiry(interval: number, longest: number | undefined): numb
 }
 
 /** Once the credentials are known to be right: may this user have this client id? */
-export function judgeOwner(
-  context: BrokerContext,
-  clientId: string,
-  username: string | undefined,
-): Refused | undefined {
-  const session = context.sessions.get(clientId)
+export function judgeOwner(sessions: Sessions, clientId: string, username: string | undefined): Refused | undefined {
+  const session = sessions.get(clientId)
   if (session === undefined || !session.isConnected || session.username === username) return undefined
   return refused(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, 'the client id is in use by another user')
 }

@@ -14,9 +14,11 @@ import type { BrokerContext } from '../context.js'
 import { isIdentifiedByHandshake, usernameOf } from '../identity.js'
 import type { OpenListener } from '../open-listener.js'
 import { type Admission, judgeConnect, judgeOwner, type Refused } from './connect.js'
+import type { Sessions } from './sessions.js'
 
 /** Who waits for the verdict. */
 export interface LoginHost {
+  readonly sessions: Sessions
   /** False when the connection has ended while a password was checked. */
   readonly isWaiting: boolean
   onAccepted(connect: Connect, admission: Admission): void
@@ -77,7 +79,7 @@ export class Login {
   private judge(connect: Connect): boolean {
     const { context, listener } = this
     const { access } = context
-    const verdict = judgeConnect(context, listener.config, connect)
+    const verdict = judgeConnect(context, this.host.sessions, listener.config, connect)
     if ('reasonCode' in verdict) {
       this.refuse(verdict, connect.protocolVersion)
       return true
@@ -103,7 +105,7 @@ export class Login {
   private onAuthenticated(connect: Connect, admission: Admission, refusal: string | undefined): void {
     const refused =
       refusal === undefined
-        ? judgeOwner(this.context, admission.clientId, connect.username)
+        ? judgeOwner(this.host.sessions, admission.clientId, connect.username)
         : { reasonCode: ReasonCode.NOT_AUTHORIZED, reason: refusal }
     if (refused === undefined) this.host.onAccepted(connect, admission)
     else this.refuse(refused, connect.protocolVersion)
