@@ -30,7 +30,7 @@ export function onRealTimeSignal(act: () => void): void {
       handle.start(number)
     }
   } catch {
-    // Another Node: the signal keeps its default, which ends the process.
+    // Another Node, 26 for one: the signal keeps its default, which ends the process.
   } finally {
     process.noDeprecation = noDeprecation
   }
