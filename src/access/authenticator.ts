@@ -19,6 +19,12 @@ export interface AuthenticatorLimits {
 /** Computes one check; `verifyPassword` unless a test counts the calls. */
 export type PasswordVerifier = typeof verifyPassword
 
+/** A check under way or waiting, and those who wait for it. */
+interface PendingCheck {
+  readonly result: Promise<AuthenticationResult>
+  readonly wanted: (() => boolean)[]
+}
+
 /** One password file at work. */
 export class PasswordAuthenticator {
   readonly #users: ReadonlyMap<string, PasswordHash>
@@ -32,7 +38,7 @@ export class PasswordAuthenticator {
   /** The digest of the last right password per user: never more entries than the file has users. */
   readonly #verified = new Map<string, Buffer>()
   /** Checks under way or waiting, by digest: many clients with one password cost one check. */
-  readonly #pending = new Map<string, Promise<AuthenticationResult>>()
+  readonly #pending = new Map<string, PendingCheck>()
   readonly #queue: (() => void)[] = []
   #running = 0
 
@@ -65,8 +71,13 @@ export class PasswordAuthenticator {
   /**
    * Checks a user name and the password that came with it, if one did. Rejects when the computing fails, which decides nothing:
    * the client is not let in. The bytes of `password` are the caller's again when this returns.
+   * @param isWanted asked when its turn comes: a check nobody waits for any more is not computed, and ends as `busy`.
    */
-  async check(username: string, password: Uint8Array | undefined): Promise<AuthenticationResult> {
+  async check(
+    username: string,
+    password: Uint8Array | undefined,
+    isWanted: () => boolean = () => true,
+  ): Promise<AuthenticationResult> {
     const known = this.#users.get(username)
     const refusal = known ? 'wrong-password' : 'unknown-user'
     const hash = known ?? this.#decoy
@@ -77,16 +88,21 @@ export class PasswordAuthenticator {
 
     const key = digest.toString('base64')
     const pending = this.#pending.get(key)
-    if (pending) return pending
+    if (pending) {
+      pending.wanted.push(isWanted)
+      return pending.result
+    }
     if (this.#running >= this.#concurrent && this.#queue.length >= this.#mostWaiting) return 'busy'
     const secret = Uint8Array.from(password)
+    const wanted = [isWanted]
     const result = this.#inTurn(async () => {
+      if (!wanted.some((still) => still())) return 'busy'
       const matches = await this.#verify(secret, hash, this.#bcrypt)
       if (!matches || !known) return refusal
       this.#verified.set(username, digest)
       return 'accepted'
     })
-    this.#pending.set(key, result)
+    this.#pending.set(key, { result, wanted })
     return result.finally(() => this.#pending.delete(key))
   }
 

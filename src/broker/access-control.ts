@@ -87,6 +87,7 @@ export class AccessControl {
     listener: ListenerConfig,
     username: string | undefined,
     password: Uint8Array | undefined,
+    isWanted: () => boolean,
   ): Refusal | Promise<Refusal> {
     if (isIdentifiedByHandshake(listener)) return undefined
     const { password_file: file } = listener
@@ -95,7 +96,7 @@ export class AccessControl {
     const authenticator = this.authenticators.get(file)
     if (authenticator === undefined) return 'the password file is not loaded'
     if (password !== undefined && authenticator.checkCached(username, password)) return undefined
-    return authenticator.check(username, password).then(
+    return authenticator.check(username, password, isWanted).then(
       (result) => refusalTexts[result],
       (error) => `the check failed: ${error instanceof Error ? error.message : error}`,
     )

@@ -30,6 +30,8 @@ export interface SharedMemory {
 
 /** Bytes taken from one socket in one turn of the event loop; Node would read thirty times as much. */
 const MOST_PER_TURN = READ_BUFFER
+/** Bytes that may arrive behind a packet whose handling takes time. */
+const MOST_HELD = 65_536
 /** Above this many bytes `Buffer.copy` is quicker than a loop. */
 const MOST_BY_WORDS = 192
 
@@ -73,6 +75,7 @@ export class Connection {
   /** Acknowledgements of a two-way connection, one behind the other, and how many bytes of them there are. */
   private heldAcks: Buffer | undefined = undefined
   private heldSize = 0
+  private isHolding = false
   private isPaused = false
   private isOver = false
 
@@ -124,7 +127,10 @@ export class Connection {
     } catch (error) {
       this.fail(error)
     }
-    if (length >= MOST_PER_TURN) this.giveWay()
+    if (this.isHolding && this.framer.heldBytes > MOST_HELD) {
+      this.isPaused = true
+      this.socket.pause()
+    } else if (length >= MOST_PER_TURN) this.giveWay()
   }
 
   /** A sender that fills the whole buffer has more; the others get their turn before it goes on. */
@@ -141,15 +147,18 @@ export class Connection {
     this.owner.onError(error)
   }
 
-  /** Stops reading and delivering packets, for instance while a login is checked. */
+  /**
+   * Stops delivering packets, for instance while a login is checked. Reading goes on for a while, so that the end of the
+   * connection is noticed.
+   */
   pause(): void {
-    this.isPaused = true
     this.framer.stop()
-    this.socket.pause()
+    this.isHolding = true
   }
 
   /** Delivers what was held back and reads on. */
   resume(): void {
+    this.isHolding = false
     this.isPaused = false
     if (this.isOver) return
     try {

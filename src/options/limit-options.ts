@@ -78,7 +78,7 @@ export const limitOptions = [
     below: 'raised',
     default: 20,
     reload: 'yes',
-    help: 'QoS 1 and 2 messages on their way to one client, and the Receive Maximum told to clients; 0 for no limit.',
+    help: 'QoS 1 and 2 messages on their way to one client; when set, also those a client may have open; 0 for no limit.',
   },
   {
     name: 'max_keepalive',

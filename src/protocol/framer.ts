@@ -96,6 +96,11 @@ export class Framer implements FramingRules {
     this.isStopped = true
   }
 
+  /** Bytes pushed since `stop`. */
+  get heldBytes(): number {
+    return this.held?.length ?? 0
+  }
+
   /** Delivers what was held back. */
   resume(): void {
     this.isStopped = false

@@ -115,17 +115,23 @@ describe('towards the client', () => {
   const windows = [
     { name: 'max_inflight_messages 0 is no limit', conf: 'max_inflight_messages 0', sent: 30, announced: undefined },
     { name: 'max_inflight_messages 1', conf: 'max_inflight_messages 1', sent: 1, announced: 1 },
-    { name: 'the default is 20', conf: '', sent: 20, announced: 20 },
+    { name: 'max_inflight_messages 20', conf: 'max_inflight_messages 20', sent: 20, announced: 20 },
+    { name: 'the default is 20, towards clients only', conf: '', sent: 20, announced: undefined },
     {
       name: 'max_inflight_messages 65535 is no limit',
       conf: 'max_inflight_messages 65535',
       sent: 30,
       announced: undefined,
     },
-    { name: 'max_inflight_bytes 0 is no limit', conf: 'max_inflight_bytes 0', sent: 20, announced: 20 },
-    { name: 'max_inflight_bytes 1 lets one through', conf: 'max_inflight_bytes 1', sent: 1, announced: 20 },
-    { name: 'max_inflight_bytes 100', conf: 'max_inflight_bytes 100', sent: 10, announced: 20 },
-    { name: 'max_inflight_bytes at its maximum', conf: 'max_inflight_bytes 2147483647', sent: 20, announced: 20 },
+    { name: 'max_inflight_bytes 0 is no limit', conf: 'max_inflight_bytes 0', sent: 20, announced: undefined },
+    { name: 'max_inflight_bytes 1 lets one through', conf: 'max_inflight_bytes 1', sent: 1, announced: undefined },
+    { name: 'max_inflight_bytes 100', conf: 'max_inflight_bytes 100', sent: 10, announced: undefined },
+    {
+      name: 'max_inflight_bytes at its maximum',
+      conf: 'max_inflight_bytes 2147483647',
+      sent: 20,
+      announced: undefined,
+    },
   ]
   for (const { name, conf, sent, announced } of windows)
     test(`F118 ${name}: for every version, and in CONNACK`, async (t) => {

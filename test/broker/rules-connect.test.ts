@@ -180,7 +180,7 @@ describe('[MQTT-3.1.4-5] [MQTT-3.2.0-2] accepted CONNECT gets exactly one CONNAC
 
 // --- what CONNACK says ---
 
-const always: Properties = { receiveMaximum: 20, maximumPacketSize: 2_000_000, topicAliasMaximum: 10 }
+const always: Properties = { maximumPacketSize: 2_000_000, topicAliasMaximum: 10 }
 
 test('CONNACK of 5.0 with every option at its default', async () => {
   const { client, connack } = await RawClient.connect(broker.port, { clientId: freshId(), version: 5 })

@@ -37,9 +37,8 @@ interface Announcement {
   readonly properties: Properties
 }
 
-const always = { receiveMaximum: 20, maximumPacketSize: 2_000_000, topicAliasMaximum: 10 }
+const always = { maximumPacketSize: 2_000_000, topicAliasMaximum: 10 }
 const { topicAliasMaximum: _alias, ...withoutAliases } = always
-const { receiveMaximum: _window, ...withoutWindow } = always
 
 // biome-ignore format: one row a line
 const announcements: readonly (Announcement & { readonly name: string })[] = [
@@ -50,9 +49,9 @@ const announcements: readonly (Announcement & { readonly name: string })[] = [
   { name: '', conf: 'max_topic_alias 0', properties: withoutAliases },
   { name: '', conf: 'max_topic_alias 1', properties: { ...always, topicAliasMaximum: 1 } },
   { name: '', conf: 'max_topic_alias 65535', properties: { ...always, topicAliasMaximum: 65_535 } },
-  { name: '', conf: 'max_inflight_messages 0', properties: withoutWindow },
+  { name: '', conf: 'max_inflight_messages 0', properties: always },
   { name: '', conf: 'max_inflight_messages 1', properties: { ...always, receiveMaximum: 1 } },
-  { name: '', conf: 'max_inflight_messages 65535', properties: withoutWindow },
+  { name: '', conf: 'max_inflight_messages 65535', properties: always },
   { name: '', conf: 'max_packet_size 60', properties: { ...always, maximumPacketSize: 60 } },
   { name: '', conf: 'max_packet_size 2147483647', properties: { ...always, maximumPacketSize: 2_147_483_647 } },
   { name: '[MQTT-3.2.2-22]', conf: 'max_keepalive 0', connect: { keepAlive: 65_535 }, properties: always },

@@ -12,7 +12,7 @@ import { all, arrivals, type Conversation, converse, describePacket, freshId, ol
 let broker: TestBroker
 before(async () => {
   const acl = 'topic read #\ntopic write open/#\ntopic write t\n'
-  broker = await startBroker({ conf: 'acl_file {folder}/acl', files: { acl } })
+  broker = await startBroker({ conf: 'acl_file {folder}/acl\nmax_inflight_messages 20', files: { acl } })
 })
 after(() => broker.stop())
 

@@ -20,7 +20,7 @@ import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
 import type { Wills } from '../routing/wills.js'
 import { ClientPublisher } from './client-publisher.js'
-import { type Admission, boundExpiry, connackProperties } from './connect.js'
+import { type Admission, boundExpiry, connackProperties, receiveMaximumOf } from './connect.js'
 import type { ConnectedClient } from './connected-client.js'
 import { Login, type LoginHost } from './login.js'
 import { PacketSender } from './packet-sender.js'
@@ -217,7 +217,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       isBridge: connect.bridge,
       publisher: new ClientPublisher(context, listener, clientId, username),
       aliases: new ReceivedAliases(version === 5 ? settings.max_topic_alias : 0),
-      receiveMaximum: version === 5 ? window : 65_535,
+      receiveMaximum: version === 5 ? receiveMaximumOf(config) : 65_535,
     }
     this.login = undefined
     this.askedForSession = (connect.properties.sessionExpiryInterval ?? 0) > 0

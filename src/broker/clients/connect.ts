@@ -2,7 +2,7 @@
 // and opening the session is done by the handler between the two judgements made here.
 
 import { randomBytes } from 'node:crypto'
-import type { ListenerConfig } from '../../options/config.js'
+import type { Config, ListenerConfig } from '../../options/config.js'
 import type { Connect } from '../../protocol/packets/connect.js'
 import type { Properties } from '../../protocol/properties.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
@@ -125,6 +125,15 @@ export function judgeOwner(sessions: Sessions, clientId: string, username: strin
   return refused(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, 'the client id is in use by another user')
 }
 
+/**
+ * QoS 2 messages that a client may have open: `max_inflight_messages` where it is set. Its default is not imposed on clients,
+ * because those that send what they have kept without counting, as paho and MQTT.js do, would be cut off again and again.
+ */
+export function receiveMaximumOf(config: Config): number {
+  const { max_inflight_messages: window, positions } = config
+  return positions.has('max_inflight_messages') && window > 0 ? window : 65_535
+}
+
 /** What CONNACK tells a 5.0 client beyond the reason code. */
 export function connackProperties(
   { config }: BrokerContext,
@@ -136,8 +145,8 @@ export function connackProperties(
   const asked = connect.properties.sessionExpiryInterval ?? 0
   const granted = admission.sessionExpiry === NEVER ? NEVER_EXPIRES : admission.sessionExpiry
   if (granted !== asked) properties.sessionExpiryInterval = granted
-  const { max_inflight_messages: window } = config
-  if (window > 0 && window < 65_535) properties.receiveMaximum = window
+  const receiveMaximum = receiveMaximumOf(config)
+  if (receiveMaximum < 65_535) properties.receiveMaximum = receiveMaximum
   if (listener.max_qos < 2) properties.maximumQos = listener.max_qos // [MQTT-3.2.2-9]
   if (!config.retain_available) properties.retainAvailable = 0
   properties.maximumPacketSize = config.max_packet_size

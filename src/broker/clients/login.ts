@@ -84,7 +84,7 @@ export class Login {
       this.refuse(verdict, connect.protocolVersion)
       return true
     }
-    const refusal = access.authenticate(listener.config, connect.username, connect.password)
+    const refusal = access.authenticate(listener.config, connect.username, connect.password, () => this.host.isWaiting)
     if (!(refusal instanceof Promise)) {
       this.onAuthenticated(connect, verdict, refusal)
       return true

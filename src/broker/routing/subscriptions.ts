@@ -37,6 +37,7 @@ interface CachedMatches extends Matches {
   checked: number
 }
 
+/** Topics of one generation of the cache. */
 const CACHED_TOPICS = 32_768
 /** After more changes than this a cached result is made anew rather than compared with each of them. */
 const REMEMBERED_CHANGES = 16
@@ -47,7 +48,9 @@ function node(parent: Node | undefined, level: string): Node {
 
 export class Subscriptions {
   private readonly root = node(undefined, '')
-  private readonly cache = new Map<string, CachedMatches>()
+  /** Results in two generations: when the younger is full it becomes the older, and what is not asked for again is forgotten. */
+  private cache = new Map<string, CachedMatches>()
+  private olderCache = new Map<string, CachedMatches>()
   private readonly changes: string[] = new Array<string>(REMEMBERED_CHANGES).fill('')
   private changeCount = 0
   private plainCount = 0
@@ -110,15 +113,19 @@ export class Subscriptions {
   /** Subscriptions and groups whose filter matches `topic` [MQTT-3.3.2-3]. */
   match(topic: string): Matches {
     const cached = this.cache.get(topic)
-    if (cached !== undefined) {
-      if (cached.checked === this.changeCount || this.isUnchanged(cached, topic)) return cached
-    } else if (this.cache.size >= CACHED_TOPICS) {
-      const [oldest] = this.cache.keys()
-      if (oldest !== undefined) this.cache.delete(oldest)
+    if (cached !== undefined && this.isCurrent(cached, topic)) return cached
+    const older = cached === undefined ? this.olderCache.get(topic) : undefined
+    const found = older !== undefined && this.isCurrent(older, topic) ? older : this.search(topic)
+    if (this.cache.size >= CACHED_TOPICS) {
+      this.olderCache = this.cache
+      this.cache = new Map()
     }
-    const found = this.search(topic)
     this.cache.set(topic, found)
     return found
+  }
+
+  private isCurrent(cached: CachedMatches, topic: string): boolean {
+    return cached.checked === this.changeCount || this.isUnchanged(cached, topic)
   }
 
   private isUnchanged(cached: CachedMatches, topic: string): boolean {
