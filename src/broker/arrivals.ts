@@ -12,16 +12,16 @@ export interface ArrivalHost {
 }
 
 export class Arrivals {
-  private readonly context: () => BrokerContext
+  private readonly context: BrokerContext
   /** And since when, in ms. */
   private readonly waiting = new Map<Arriving, number>()
 
-  constructor(context: () => BrokerContext) {
+  constructor(context: BrokerContext) {
     this.context = context
   }
 
   add(arriving: Arriving, host: ArrivalHost): void {
-    const since = this.context().clock()
+    const since = this.context.clock()
     this.waiting.set(arriving, since)
     arriving.shakeHands(
       (accepted) => {
@@ -38,7 +38,7 @@ export class Arrivals {
 
   /** Ends those that take longer than `connect_timeout`. */
   tick(now: number): void {
-    const longest = this.context().config.connect_timeout * 1000
+    const longest = this.context.config.connect_timeout * 1000
     for (const [arriving, since] of this.waiting)
       if (now - since >= longest) {
         this.waiting.delete(arriving)
@@ -54,6 +54,6 @@ export class Arrivals {
   }
 
   private log({ peer: { address, port } }: Arriving, reason: string): void {
-    this.context().log.error(`Client ${address} [${address}:${port}] disconnected: ${reason}.`)
+    this.context.log.error(`Client ${address} [${address}:${port}] disconnected: ${reason}.`)
   }
 }

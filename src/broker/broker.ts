@@ -3,9 +3,9 @@
 
 import { BcryptWorkers } from '../access/bcrypt-workers.js'
 import { Connection, type SharedMemory } from '../net/connection.js'
-import { type Accepted, type Arriving, type BoundAddress, Listener, type SocketRules } from '../net/listener.js'
+import type { Accepted, BoundAddress } from '../net/listener.js'
 import { WriteQueue } from '../net/write-queue.js'
-import type { Config, ListenerConfig } from '../options/config.js'
+import type { Config } from '../options/config.js'
 import { NO_PROPERTIES } from '../protocol/properties.js'
 import { PublishFrames } from '../protocol/publish-frames.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
@@ -16,18 +16,16 @@ import { AccessControl } from './access-control.js'
 import { Denials } from './admin/denials.js'
 import type { Log } from './admin/log.js'
 import { Statistics, type Traffic } from './admin/statistics.js'
-import { subscriberText, type TreeEntry, treeLines } from './admin/subscription-tree.js'
+import { subscriptionTree } from './admin/subscription-tree.js'
 import { SysTopics } from './admin/sys-topics.js'
-import { Arrivals } from './arrivals.js'
 import { ClientHandler, type HandlerHost } from './clients/client-handler.js'
 import { Sessions } from './clients/sessions.js'
-import { ConnectionLimits } from './connection-limits.js'
 import { type BrokerContext, messageSettings } from './context.js'
-import { OpenListener } from './open-listener.js'
+import { Listeners } from './listeners.js'
+import type { OpenListener } from './open-listener.js'
 import { prepareReload } from './reload.js'
 import { Router } from './routing/router.js'
 import { type PendingWill, Wills } from './routing/wills.js'
-import { socketRules } from './socket-rules.js'
 
 /** Seconds that a line of the log waits for its reader. */
 const LOG_EXPIRY = 20
@@ -44,30 +42,14 @@ export interface BrokerParts {
   readonly clock?: () => number
 }
 
-/** A listener that could not be opened. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError'
-  readonly listener: ListenerConfig
-
-  constructor(listener: ListenerConfig, cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause })
-    this.listener = listener
-  }
-}
-
 export class Broker implements HandlerHost {
   readonly wills: Wills
   readonly sessions: Sessions
   private readonly context: BrokerContext
   private readonly sys: SysTopics
   private readonly bcrypt = new BcryptWorkers()
-  private readonly limits = new ConnectionLimits()
-  private readonly arrivals = new Arrivals(() => this.context)
+  private readonly listeners: Listeners
   private readonly handlers = new Set<ClientHandler>()
-  private readonly listeners: OpenListener[] = []
-  private isServing = false
-  /** Came while the rest was still being opened or read. */
-  private readonly early: { readonly connection: Accepted | Arriving; serve(): void }[] = []
   private timer: NodeJS.Timeout | undefined = undefined
   /** ms: when expired retained messages were last looked for. */
   private sweptAt: number
@@ -99,6 +81,7 @@ export class Broker implements HandlerHost {
       memory,
       statistics,
     }
+    this.listeners = new Listeners(this.context, (...accepted) => this.serve(...accepted))
     this.sys = new SysTopics(this.context, this.sessions, () => this.traffic(), clock())
     this.sweptAt = clock()
   }
@@ -112,7 +95,7 @@ export class Broker implements HandlerHost {
     const { config, log } = this.context
     const bound: BoundAddress[] = []
     try {
-      bound.push(...(await this.listenAll(config.listeners)))
+      bound.push(...(await this.listeners.listen()))
       onBound(bound)
       this.context.access = new AccessControl(config, this.bcrypt)
     } catch (error) {
@@ -123,91 +106,9 @@ export class Broker implements HandlerHost {
       log.info(`Opening ${family} listen socket on ${family === 'unix' ? `path ${address}` : `port ${port}`}.`)
     for (const warning of this.context.access.warnings) log.warning(warning)
     this.sys.publish()
-    this.isServing = true
-    for (const { serve } of this.early.splice(0)) serve()
+    this.listeners.startServing()
     this.timer = setInterval(() => this.tick(), TICK)
     return bound
-  }
-
-  private async listenAll(listeners: readonly ListenerConfig[]): Promise<readonly BoundAddress[]> {
-    const bound: BoundAddress[] = []
-    let failure: ListenError | undefined
-    for (const listener of listeners)
-      try {
-        bound.push(...(await this.listen(listener)))
-      } catch (error) {
-        failure = new ListenError(listener, error)
-        // Of the two loopback sockets of local-only mode, one is enough where the machine lacks the other's family.
-        const isMissing = listener.local_only && !isInUse(error)
-        if (!isMissing) throw failure
-      }
-    if (bound.length === 0 && failure !== undefined) throw failure
-    return bound
-  }
-
-  private async listen(config: ListenerConfig): Promise<readonly BoundAddress[]> {
-    const { log, config: settings } = this.context
-    const listener = new OpenListener(config)
-    this.listeners.push(listener)
-    listener.sockets = new Listener({
-      onAccept: (accepted) => this.onAccept(listener, accepted),
-      onArrival: (arriving) => this.onArrival(listener, arriving),
-      onFailure: (error) => log.error(`Listener on port ${config.port}: ${error.message}.`),
-    })
-    return listener.sockets.listen({
-      path: config.path,
-      host: config.bind_address,
-      port: config.port,
-      family: config.socket_domain,
-      interfaceName: config.bind_interface,
-      ...this.socketRules(settings, config),
-    })
-  }
-
-  private onAccept(listener: OpenListener, accepted: Accepted): void {
-    if (!this.isServing) {
-      this.early.push({ connection: accepted, serve: () => this.onAccept(listener, accepted) })
-      return
-    }
-    const { peer } = accepted
-    this.context.statistics.socketsAccepted++
-    if (this.admits(listener, accepted, listener.config.path === undefined ? peer.address : undefined))
-      this.serve(listener, accepted, this.context.clock())
-  }
-
-  private onArrival(listener: OpenListener, arriving: Arriving): void {
-    if (!this.isServing) {
-      this.early.push({ connection: arriving, serve: () => this.onArrival(listener, arriving) })
-      return
-    }
-    const { isProxied } = arriving
-    this.context.statistics.socketsAccepted++
-    const address = isProxied || listener.config.path !== undefined ? undefined : arriving.peer.address
-    if (!this.admits(listener, arriving, address)) return
-    this.arrivals.add(arriving, {
-      onReady: (accepted, since) => {
-        // Only now it is known whose connection it is.
-        if (isProxied) this.limits.remove(listener, undefined)
-        if (!isProxied || this.admits(listener, accepted, accepted.peer.address)) this.serve(listener, accepted, since)
-      },
-      onGone: () => this.limits.remove(listener, address),
-    })
-  }
-
-  /** Counts a connection, at its address where that tells clients apart; one too many is closed. */
-  private admits(listener: OpenListener, connection: Accepted | Arriving, counted: string | undefined): boolean {
-    const { config, log } = this.context
-    const { address, port } = connection.peer
-    const limit = this.limits.exceeded(config, listener, counted)
-    if (limit !== undefined) {
-      if (config.connection_messages) log.notice(`Client connection from ${address} denied: ${limit} exceeded.`)
-      connection.destroy()
-      return false
-    }
-    this.limits.add(listener, counted)
-    if (config.connection_messages && !('isProxied' in connection && connection.isProxied))
-      log.notice(`New connection from ${address}:${port} on port ${listener.config.port}.`)
-    return true
   }
 
   private serve(listener: OpenListener, accepted: Accepted, since: number): void {
@@ -225,7 +126,7 @@ export class Broker implements HandlerHost {
 
   closed(handler: ClientHandler): void {
     if (!this.handlers.delete(handler)) return
-    this.limits.remove(handler.listener, handler.peer.address)
+    this.listeners.left(handler.listener, handler.peer.address)
     if (this.handlers.size === 0) this.onEmpty?.()
   }
 
@@ -252,16 +153,13 @@ export class Broker implements HandlerHost {
     const { log } = context
     const next = prepareReload(context.config, fresh, this.bcrypt)
     if ('errors' in next) return this.keepsOld(next.errors)
-    const sockets = this.prepareSockets(next.config)
+    const sockets = this.listeners.prepare(next.config)
     if (sockets.errors.length > 0) return this.keepsOld(sockets.errors)
     for (const warning of next.warnings) log.warning(warning)
     context.config = next.config
     context.settings = messageSettings(next.config)
     context.access = next.access
-    next.config.listeners.forEach((config, at) => {
-      const listener = this.listeners[at] as OpenListener
-      listener.config = config
-    })
+    this.listeners.replace(next.config)
     for (const putInForce of sockets.ready) putInForce()
     const now = context.clock()
     const { persistent_client_expiration: longest } = next.config
@@ -279,49 +177,13 @@ export class Broker implements HandlerHost {
     return config
   }
 
-  private socketRules(config: Config, listener: ListenerConfig): SocketRules {
-    return socketRules(config, listener, (identity) => this.context.access.pskOf(listener, identity))
-  }
-
-  private prepareSockets(config: Config): {
-    readonly ready: readonly (() => void)[]
-    readonly errors: readonly string[]
-  } {
-    const ready: (() => void)[] = []
-    const errors: string[] = []
-    config.listeners.forEach((listener, at) => {
-      const { sockets } = this.listeners[at] as OpenListener
-      try {
-        if (sockets !== undefined) ready.push(sockets.prepare(this.socketRules(config, listener)))
-      } catch (error) {
-        errors.push(`Listener on port ${listener.port}: ${error instanceof Error ? error.message : error}`)
-      }
-    })
-    return { ready, errors }
-  }
-
   private *traffic(): IterableIterator<Traffic> {
     for (const { traffic } of this.handlers) if (traffic !== undefined) yield traffic
   }
 
   /** Every subscription, then those that are shared, then every retained message, as trees for a person to read. */
   describe(): string {
-    const { router } = this.context
-    const plain: TreeEntry[] = []
-    const shared: TreeEntry[] = []
-    for (const { clientId, subscriptions } of this.sessions.values())
-      for (const { group, text, filter, qos } of subscriptions.values()) {
-        const isShared = group !== undefined
-        const list = isShared ? shared : plain
-        list.push({ topic: isShared ? text : filter, text: subscriberText(clientId, qos) })
-      }
-    const retained = router.retained.all().map(({ topic, qos, size }) => ({ topic, text: `(q${qos}, ${size} bytes)` }))
-    const tree = (title: string, entries: readonly TreeEntry[]) => [`${title}:`, ...treeLines(entries)]
-    return `${[
-      ...tree('Subscriptions', plain),
-      ...tree('Shared subscriptions', shared),
-      ...tree('Retained messages', retained),
-    ].join('\n')}\n`
+    return subscriptionTree(this.sessions.values(), this.context.router.retained.all())
   }
 
   /** Publishes a line of the log for those who watch its topic now or are back soon. */
@@ -335,7 +197,7 @@ export class Broker implements HandlerHost {
   tick(): void {
     const now = this.context.clock()
     this.context.denials.tick(now)
-    this.arrivals.tick(now)
+    this.listeners.tick(now)
     for (const handler of this.handlers) handler.tick(now)
     this.sessions.tick(now)
     this.wills.tick(now)
@@ -350,9 +212,7 @@ export class Broker implements HandlerHost {
   /** Stops: no new clients, the present ones are told, wills are published, everything is closed. Takes a second at most. */
   async stop(): Promise<void> {
     clearInterval(this.timer)
-    for (const { connection } of this.early.splice(0)) connection.destroy()
-    for (const { sockets } of this.listeners.splice(0)) sockets?.close()
-    this.arrivals.close()
+    this.listeners.close()
     for (const handler of this.handlers) handler.disconnect(ReasonCode.SERVER_SHUTTING_DOWN, 'broker is shutting down')
     this.wills.publishAll()
     if (this.handlers.size > 0) {
@@ -367,8 +227,4 @@ export class Broker implements HandlerHost {
     }
     this.bcrypt.close()
   }
-}
-
-function isInUse(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'EADDRINUSE' || error.code === 'EACCES')
 }

@@ -1,7 +1,7 @@
 // The command tsmq: arguments and configuration in, a running broker until a signal, exit status out.
 
 import { AccessError } from '../broker/access-control.js'
-import { ListenError } from '../broker/broker.js'
+import { ListenError } from '../broker/listeners.js'
 import { parseCommandLine, UsageError } from '../options/command-line.js'
 import { defaultConfig, readConfFile } from '../options/conf-file.js'
 import type { Config } from '../options/config.js'

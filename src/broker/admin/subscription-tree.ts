@@ -1,10 +1,11 @@
 // Everything that is subscribed to, and what is retained, as an indented tree for a person who is looking for a fault (SIGUSR2).
 
-import type { Qos } from '../../protocol/packets/publish.js'
+import type { Message } from '../../session/message.js'
+import type { Session } from '../clients/session.js'
 import { escapeControls } from './log.js'
 
 /** What stands in one place of the tree. */
-export interface TreeEntry {
+interface TreeEntry {
   readonly topic: string
   /** Such as `(client, 1)`. */
   readonly text: string
@@ -17,13 +18,27 @@ interface Branch {
 
 const branch = (): Branch => ({ entries: [], children: new Map() })
 
-/** `(<client id>, <qos>)` */
-export function subscriberText(clientId: string, qos: Qos): string {
-  return `(${clientId}, ${qos})`
+/** Every subscription, then those that are shared, then every retained message. */
+export function subscriptionTree(sessions: Iterable<Session>, messages: Iterable<Message>): string {
+  const plain: TreeEntry[] = []
+  const shared: TreeEntry[] = []
+  for (const { clientId, subscriptions } of sessions)
+    for (const { group, text, filter, qos } of subscriptions.values()) {
+      const isShared = group !== undefined
+      const list = isShared ? shared : plain
+      list.push({ topic: isShared ? text : filter, text: `(${clientId}, ${qos})` })
+    }
+  const retained = [...messages].map(({ topic, qos, size }) => ({ topic, text: `(q${qos}, ${size} bytes)` }))
+  const tree = (title: string, entries: readonly TreeEntry[]) => [`${title}:`, ...treeLines(entries)]
+  return `${[
+    ...tree('Subscriptions', plain),
+    ...tree('Shared subscriptions', shared),
+    ...tree('Retained messages', retained),
+  ].join('\n')}\n`
 }
 
 /** Lines: each level two blanks further in than the one above, what stands there behind it. */
-export function treeLines(entries: Iterable<TreeEntry>): string[] {
+function treeLines(entries: Iterable<TreeEntry>): string[] {
   const root = branch()
   for (const { topic, text } of entries) {
     let at = root

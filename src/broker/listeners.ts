@@ -1,0 +1,191 @@
+// The broker's open listeners: opens them, counts and admits connections, waits for their handshakes, and hands those that may
+// come in to whoever serves clients. A reload gives the same listeners new settings.
+
+import type { Accepted, Arriving, BoundAddress, SocketRules } from '../net/listener.js'
+import { Listener } from '../net/listener.js'
+import type { Config, ListenerConfig } from '../options/config.js'
+import { Arrivals } from './arrivals.js'
+import { ConnectionLimits } from './connection-limits.js'
+import type { BrokerContext } from './context.js'
+import { OpenListener } from './open-listener.js'
+import { socketRules } from './socket-rules.js'
+
+/**
+ * Serves a client whose handshake is over.
+ * @param since ms: when its connection was accepted
+ */
+export type Serve = (listener: OpenListener, accepted: Accepted, since: number) => void
+
+/** A listener that could not be opened. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError'
+  readonly listener: ListenerConfig
+
+  constructor(listener: ListenerConfig, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.listener = listener
+  }
+}
+
+/** What a reload would do to the sockets. */
+export interface PreparedSockets {
+  /** To be called when everything else is in force, too. */
+  readonly ready: readonly (() => void)[]
+  readonly errors: readonly string[]
+}
+
+export class Listeners {
+  private readonly context: BrokerContext
+  private readonly serve: Serve
+  private readonly limits = new ConnectionLimits()
+  private readonly arrivals: Arrivals
+  private readonly open: OpenListener[] = []
+  private isServing = false
+  /** Came while the rest was still being opened or read. */
+  private readonly early: { readonly connection: Accepted | Arriving; serve(): void }[] = []
+
+  constructor(context: BrokerContext, serve: Serve) {
+    this.context = context
+    this.serve = serve
+    this.arrivals = new Arrivals(context)
+  }
+
+  /**
+   * Opens a socket for each listener of the configuration; who connects waits until `startServing`. Returns what was bound.
+   * @throws ListenError
+   */
+  async listen(): Promise<readonly BoundAddress[]> {
+    const bound: BoundAddress[] = []
+    let failure: ListenError | undefined
+    for (const listener of this.context.config.listeners)
+      try {
+        bound.push(...(await this.openOne(listener)))
+      } catch (error) {
+        failure = new ListenError(listener, error)
+        // Of the two loopback sockets of local-only mode, one is enough where the machine lacks the other's family.
+        const isMissing = listener.local_only && !isInUse(error)
+        if (!isMissing) throw failure
+      }
+    if (bound.length === 0 && failure !== undefined) throw failure
+    return bound
+  }
+
+  /** Lets in those who came early, and everyone who comes now. */
+  startServing(): void {
+    this.isServing = true
+    for (const { serve } of this.early.splice(0)) serve()
+  }
+
+  private async openOne(config: ListenerConfig): Promise<readonly BoundAddress[]> {
+    const { log, config: settings } = this.context
+    const listener = new OpenListener(config)
+    this.open.push(listener)
+    listener.sockets = new Listener({
+      onAccept: (accepted) => this.onAccept(listener, accepted),
+      onArrival: (arriving) => this.onArrival(listener, arriving),
+      onFailure: (error) => log.error(`Listener on port ${config.port}: ${error.message}.`),
+    })
+    return listener.sockets.listen({
+      path: config.path,
+      host: config.bind_address,
+      port: config.port,
+      family: config.socket_domain,
+      interfaceName: config.bind_interface,
+      ...this.socketRules(settings, config),
+    })
+  }
+
+  private onAccept(listener: OpenListener, accepted: Accepted): void {
+    if (!this.isServing) {
+      this.early.push({ connection: accepted, serve: () => this.onAccept(listener, accepted) })
+      return
+    }
+    const { peer } = accepted
+    this.context.statistics.socketsAccepted++
+    if (this.admits(listener, accepted, listener.config.path === undefined ? peer.address : undefined))
+      this.serve(listener, accepted, this.context.clock())
+  }
+
+  private onArrival(listener: OpenListener, arriving: Arriving): void {
+    if (!this.isServing) {
+      this.early.push({ connection: arriving, serve: () => this.onArrival(listener, arriving) })
+      return
+    }
+    const { isProxied } = arriving
+    this.context.statistics.socketsAccepted++
+    const address = isProxied || listener.config.path !== undefined ? undefined : arriving.peer.address
+    if (!this.admits(listener, arriving, address)) return
+    this.arrivals.add(arriving, {
+      onReady: (accepted, since) => {
+        // Only now it is known whose connection it is.
+        if (isProxied) this.limits.remove(listener, undefined)
+        if (!isProxied || this.admits(listener, accepted, accepted.peer.address)) this.serve(listener, accepted, since)
+      },
+      onGone: () => this.limits.remove(listener, address),
+    })
+  }
+
+  /** Counts a connection, at its address where that tells clients apart; one too many is closed. */
+  private admits(listener: OpenListener, connection: Accepted | Arriving, counted: string | undefined): boolean {
+    const { config, log } = this.context
+    const { address, port } = connection.peer
+    const limit = this.limits.exceeded(config, listener, counted)
+    if (limit !== undefined) {
+      if (config.connection_messages) log.notice(`Client connection from ${address} denied: ${limit} exceeded.`)
+      connection.destroy()
+      return false
+    }
+    this.limits.add(listener, counted)
+    if (config.connection_messages && !('isProxied' in connection && connection.isProxied))
+      log.notice(`New connection from ${address}:${port} on port ${listener.config.port}.`)
+    return true
+  }
+
+  private socketRules(config: Config, listener: ListenerConfig): SocketRules {
+    return socketRules(config, listener, (identity) => this.context.access.pskOf(listener, identity))
+  }
+
+  /** What `config` would change, or why it cannot be used. */
+  prepare(config: Config): PreparedSockets {
+    const ready: (() => void)[] = []
+    const errors: string[] = []
+    config.listeners.forEach((listener, at) => {
+      const { sockets } = this.open[at] as OpenListener
+      try {
+        if (sockets !== undefined) ready.push(sockets.prepare(this.socketRules(config, listener)))
+      } catch (error) {
+        errors.push(`Listener on port ${listener.port}: ${error instanceof Error ? error.message : error}`)
+      }
+    })
+    return { ready, errors }
+  }
+
+  /** Puts the settings of `config` in force, whose listeners are in the order of the old ones. */
+  replace(config: Config): void {
+    config.listeners.forEach((listener, at) => {
+      const open = this.open[at] as OpenListener
+      open.config = listener
+    })
+  }
+
+  /** A client that was served is gone. */
+  left(listener: OpenListener, address: string): void {
+    this.limits.remove(listener, address)
+  }
+
+  /** Ends handshakes that take too long. */
+  tick(now: number): void {
+    this.arrivals.tick(now)
+  }
+
+  /** No more clients. */
+  close(): void {
+    for (const { connection } of this.early.splice(0)) connection.destroy()
+    for (const { sockets } of this.open.splice(0)) sockets?.close()
+    this.arrivals.close()
+  }
+}
+
+function isInUse(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EADDRINUSE' || error.code === 'EACCES')
+}
