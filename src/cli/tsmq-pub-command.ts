@@ -3,9 +3,9 @@
 
 import { Client, type ClientHandler } from '../client/client.js'
 import { ClientError } from '../client/client-error.js'
-import { pubOptions } from '../options/client-options.js'
 import type { CommandLine } from '../options/command-line.js'
 import { UsageError } from '../options/command-line.js'
+import { pubOptions } from '../options/pub-options.js'
 import type { Connack } from '../protocol/packets/connack.js'
 import type { Qos } from '../protocol/packets/publish.js'
 import type { Properties } from '../protocol/properties.js'

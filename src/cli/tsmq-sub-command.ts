@@ -2,9 +2,9 @@
 
 import { Client, type ClientHandler } from '../client/client.js'
 import { ClientError } from '../client/client-error.js'
-import { subOptions } from '../options/client-options.js'
 import { type CommandLine, UsageError } from '../options/command-line.js'
 import type { ValuesOf } from '../options/option.js'
+import { subOptions } from '../options/sub-options.js'
 import type { Publish, Qos } from '../protocol/packets/publish.js'
 import type { RetainHandling } from '../protocol/packets/subscribe.js'
 import { ReasonCode } from '../protocol/reason-codes.js'

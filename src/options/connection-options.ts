@@ -1,11 +1,10 @@
-// TABLE: the flags that tsmq-pub and tsmq-sub share: which broker, as whom, how. Part of client-options.ts.
+// TABLE: the flags that tsmq-pub and tsmq-sub share: which broker, as whom, how. pub-options.ts and sub-options.ts add theirs.
 import type { Flag } from './option.js'
 
 export const connectionOptions = [
   {
     name: 'bind_address',
     flags: ['-A'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['ADDRESS'],
     later: true,
@@ -14,7 +13,6 @@ export const connectionOptions = [
   {
     name: 'disable_clean_session',
     flags: ['-c', '--disable-clean-session'],
-    commands: ['pub', 'sub'],
     kind: 'flag',
     needs: ['id'],
     help: 'Keep the session, its subscriptions and its messages; needs -i.',
@@ -22,14 +20,12 @@ export const connectionOptions = [
   {
     name: 'debug',
     flags: ['-d', '--debug'],
-    commands: ['pub', 'sub'],
     kind: 'flag',
     help: 'Show the packets sent and received.',
   },
   {
     name: 'property',
     flags: ['-D', '--property'],
-    commands: ['pub', 'sub'],
     kind: 'property',
     args: ['COMMAND', 'NAME', 'VALUE'],
     repeatable: true,
@@ -38,7 +34,6 @@ export const connectionOptions = [
   {
     name: 'host',
     flags: ['-h', '--host'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['HOST'],
     min: 1,
@@ -48,7 +43,6 @@ export const connectionOptions = [
   {
     name: 'id',
     flags: ['-i', '--id'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['ID'],
     min: 1,
@@ -59,7 +53,6 @@ export const connectionOptions = [
   {
     name: 'id_prefix',
     flags: ['-I', '--id-prefix'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['PREFIX'],
     max: 65_535,
@@ -68,7 +61,6 @@ export const connectionOptions = [
   {
     name: 'keepalive',
     flags: ['-k', '--keepalive'],
-    commands: ['pub', 'sub'],
     kind: 'decimal',
     args: ['SECONDS'],
     min: 5,
@@ -79,7 +71,6 @@ export const connectionOptions = [
   {
     name: 'url',
     flags: ['-L', '--url'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['URL'],
     min: 1,
@@ -89,7 +80,6 @@ export const connectionOptions = [
   {
     name: 'max_inflight',
     flags: ['-M'],
-    commands: ['pub', 'sub'],
     kind: 'decimal',
     args: ['COUNT'],
     min: 1,
@@ -100,7 +90,6 @@ export const connectionOptions = [
   {
     name: 'options_file',
     flags: ['-o'],
-    commands: ['pub', 'sub'],
     kind: 'file',
     args: ['FILE'],
     later: true,
@@ -109,7 +98,6 @@ export const connectionOptions = [
   {
     name: 'port',
     flags: ['-p', '--port'],
-    commands: ['pub', 'sub'],
     kind: 'decimal',
     args: ['PORT'],
     min: 0,
@@ -120,7 +108,6 @@ export const connectionOptions = [
   {
     name: 'password',
     flags: ['-P', '--pw'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['PASSWORD'],
     max: 65_535,
@@ -129,7 +116,6 @@ export const connectionOptions = [
   {
     name: 'qos',
     flags: ['-q', '--qos'],
-    commands: ['pub', 'sub'],
     kind: 'decimal',
     args: ['QOS'],
     min: 0,
@@ -140,7 +126,6 @@ export const connectionOptions = [
   {
     name: 'srv',
     flags: ['-S'],
-    commands: ['pub', 'sub'],
     kind: 'flag',
     later: true,
     help: 'Find the broker with a DNS SRV record.',
@@ -148,7 +133,6 @@ export const connectionOptions = [
   {
     name: 'username',
     flags: ['-u', '--username'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['NAME'],
     max: 65_535,
@@ -157,7 +141,6 @@ export const connectionOptions = [
   {
     name: 'protocol_version',
     flags: ['-V', '--protocol-version'],
-    commands: ['pub', 'sub'],
     kind: 'protocol-version',
     args: ['VERSION'],
     help: 'MQTT version: 31, 311 or 5; 311 unless given.',
@@ -165,7 +148,6 @@ export const connectionOptions = [
   {
     name: 'session_expiry',
     flags: ['-x'],
-    commands: ['pub', 'sub'],
     kind: 'session-expiry',
     args: ['SECONDS'],
     help: 'Seconds for which the broker keeps the session (MQTT 5.0); -1 for ever.',
@@ -173,7 +155,6 @@ export const connectionOptions = [
   {
     name: 'cafile',
     flags: ['--cafile'],
-    commands: ['pub', 'sub'],
     kind: 'file',
     args: ['FILE'],
     later: true,
@@ -182,7 +163,6 @@ export const connectionOptions = [
   {
     name: 'capath',
     flags: ['--capath'],
-    commands: ['pub', 'sub'],
     kind: 'file',
     args: ['FOLDER'],
     later: true,
@@ -191,7 +171,6 @@ export const connectionOptions = [
   {
     name: 'cert',
     flags: ['--cert'],
-    commands: ['pub', 'sub'],
     kind: 'file',
     args: ['FILE'],
     needs: ['key'],
@@ -201,7 +180,6 @@ export const connectionOptions = [
   {
     name: 'key',
     flags: ['--key'],
-    commands: ['pub', 'sub'],
     kind: 'file',
     args: ['FILE'],
     needs: ['cert'],
@@ -211,7 +189,6 @@ export const connectionOptions = [
   {
     name: 'ciphers',
     flags: ['--ciphers'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['LIST'],
     later: true,
@@ -220,7 +197,6 @@ export const connectionOptions = [
   {
     name: 'insecure',
     flags: ['--insecure'],
-    commands: ['pub', 'sub'],
     kind: 'flag',
     later: true,
     help: 'Do not check that the certificate is for the host connected to.',
@@ -228,7 +204,6 @@ export const connectionOptions = [
   {
     name: 'keyform',
     flags: ['--keyform'],
-    commands: ['pub', 'sub'],
     kind: 'word',
     args: ['pem|engine'],
     words: ['pem', 'engine'],
@@ -239,7 +214,6 @@ export const connectionOptions = [
   {
     name: 'no_tls',
     flags: ['--no-tls'],
-    commands: ['pub', 'sub'],
     kind: 'flag',
     later: true,
     help: 'Switch TLS off, on port 8883 too.',
@@ -247,7 +221,6 @@ export const connectionOptions = [
   {
     name: 'nodelay',
     flags: ['--nodelay'],
-    commands: ['pub', 'sub'],
     kind: 'flag',
     later: true,
     help: 'Send small packets at once.',
@@ -255,7 +228,6 @@ export const connectionOptions = [
   {
     name: 'proxy',
     flags: ['--proxy'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['URL'],
     min: 1,
@@ -265,7 +237,6 @@ export const connectionOptions = [
   {
     name: 'psk',
     flags: ['--psk'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['KEY'],
     excludes: ['cafile', 'capath'],
@@ -276,7 +247,6 @@ export const connectionOptions = [
   {
     name: 'psk_identity',
     flags: ['--psk-identity'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['IDENTITY'],
     later: true,
@@ -285,14 +255,12 @@ export const connectionOptions = [
   {
     name: 'quiet',
     flags: ['--quiet'],
-    commands: ['pub', 'sub'],
     kind: 'flag',
     help: 'Do not print errors that happen while running.',
   },
   {
     name: 'tls_alpn',
     flags: ['--tls-alpn'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['NAME'],
     max: 254,
@@ -302,7 +270,6 @@ export const connectionOptions = [
   {
     name: 'tls_engine',
     flags: ['--tls-engine'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['ENGINE'],
     refused: 'OpenSSL engines do not work here: give the key with --key',
@@ -311,7 +278,6 @@ export const connectionOptions = [
   {
     name: 'tls_engine_kpass_sha1',
     flags: ['--tls-engine-kpass-sha1'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['HASH'],
     refused: 'OpenSSL engines do not work here: give the key with --key',
@@ -320,7 +286,6 @@ export const connectionOptions = [
   {
     name: 'tls_keylog',
     flags: ['--tls-keylog'],
-    commands: ['pub', 'sub'],
     kind: 'file',
     args: ['FILE'],
     later: true,
@@ -329,7 +294,6 @@ export const connectionOptions = [
   {
     name: 'tls_use_os_certs',
     flags: ['--tls-use-os-certs'],
-    commands: ['pub', 'sub'],
     kind: 'flag',
     later: true,
     help: 'Switch TLS on and trust the authorities of the system.',
@@ -337,7 +301,6 @@ export const connectionOptions = [
   {
     name: 'tls_version',
     flags: ['--tls-version'],
-    commands: ['pub', 'sub'],
     kind: 'word',
     args: ['VERSION'],
     words: ['tlsv1.2', 'tlsv1.3'],
@@ -347,7 +310,6 @@ export const connectionOptions = [
   {
     name: 'unix',
     flags: ['--unix'],
-    commands: ['pub', 'sub'],
     kind: 'file',
     args: ['PATH'],
     later: true,
@@ -356,7 +318,6 @@ export const connectionOptions = [
   {
     name: 'will_topic',
     flags: ['--will-topic'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['TOPIC'],
     min: 1,
@@ -366,7 +327,6 @@ export const connectionOptions = [
   {
     name: 'will_payload',
     flags: ['--will-payload'],
-    commands: ['pub', 'sub'],
     kind: 'text',
     args: ['MESSAGE'],
     max: 65_535,
@@ -376,7 +336,6 @@ export const connectionOptions = [
   {
     name: 'will_qos',
     flags: ['--will-qos'],
-    commands: ['pub', 'sub'],
     kind: 'decimal',
     args: ['QOS'],
     min: 0,
@@ -387,7 +346,6 @@ export const connectionOptions = [
   {
     name: 'will_retain',
     flags: ['--will-retain'],
-    commands: ['pub', 'sub'],
     kind: 'flag',
     needs: ['will_topic'],
     help: 'Retain the will.',
@@ -395,7 +353,6 @@ export const connectionOptions = [
   {
     name: 'ws',
     flags: ['--ws'],
-    commands: ['pub', 'sub'],
     kind: 'flag',
     later: true,
     help: 'Connect over WebSocket.',
@@ -403,7 +360,6 @@ export const connectionOptions = [
   {
     name: 'help',
     flags: ['--help'],
-    commands: ['pub', 'sub'],
     kind: 'flag',
     ends: true,
     help: 'Show this help.',
@@ -411,7 +367,6 @@ export const connectionOptions = [
   {
     name: 'version',
     flags: ['--version'],
-    commands: ['pub', 'sub'],
     kind: 'flag',
     ends: true,
     help: 'Show the version.',

@@ -151,9 +151,6 @@ export interface Directive extends Option {
   readonly differs?: string
 }
 
-/** The commands that share the client table. */
-export type ClientCommand = 'pub' | 'sub'
-
 /** A row for a flag of a command. */
 export interface Flag extends Option {
   /** As typed, short first. */
@@ -162,7 +159,6 @@ export interface Flag extends Option {
   readonly args?: readonly string[]
   /** Most occurrences of a repeatable flag. */
   readonly most?: number
-  readonly commands?: readonly ClientCommand[]
   /** At most one flag of a group may be given, once. */
   readonly group?: string
   /** Names of flags that may not be given together with this one. */

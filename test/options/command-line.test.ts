@@ -2,10 +2,11 @@
 // broker-options.md section 1).
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { pubOptions, subOptions } from '../../src/options/client-options.js'
 import { parseCommandLine, UsageError } from '../../src/options/command-line.js'
 import { type Flag, hasValue } from '../../src/options/option.js'
 import { passwdOptions } from '../../src/options/passwd-options.js'
+import { pubOptions } from '../../src/options/pub-options.js'
+import { subOptions } from '../../src/options/sub-options.js'
 import { tsmqOptions } from '../../src/options/tsmq-options.js'
 
 const tables: Readonly<Record<string, readonly Flag[]>> = {

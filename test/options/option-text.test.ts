@@ -1,7 +1,7 @@
 // "Did you mean", and the text made from the tables.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { pubOptions } from '../../src/options/client-options.js'
+import { pubOptions } from '../../src/options/pub-options.js'
 import { helpText } from '../../src/options/help-text.js'
 import {
   directiveList,
