@@ -1,9 +1,12 @@
 // Decides whether a user name and password are right according to one password file. Unknown names cost what known ones cost; only a
-// few checks run at once; a login that was right before is recognised without computing its hash. A reload makes a new object.
+// few checks run at once, and addresses take turns; a login that was right before is recognised without computing its hash. A
+// reload makes a new object.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { BcryptHasher } from './bcrypt-hash.js'
 import { spareProcessors } from './bcrypt-workers.js'
-import { decoyOf, describeHash, type PasswordHash, verifyPassword } from './password-hash.js'
+import { Decoys } from './decoys.js'
+import { FairQueue } from './fair-queue.js'
+import { type PasswordHash, verifyPassword } from './password-hash.js'
 
 /** `busy`: too many checks are waiting, nothing was decided. Only `accepted` lets a client in. */
 export type AuthenticationResult = 'accepted' | 'unknown-user' | 'wrong-password' | 'busy'
@@ -16,19 +19,29 @@ export interface AuthenticatorLimits {
   readonly waiting?: number
 }
 
+/** Whom a check is for. */
+export interface Applicant {
+  /** Addresses take turns, however many checks each of them waits for. */
+  readonly address: string
+  /** Asked when its turn comes: a check nobody waits for any more is not computed, and ends as `busy`. */
+  readonly isWaiting: () => boolean
+}
+
 /** Computes one check; `verifyPassword` unless a test counts the calls. */
 export type PasswordVerifier = typeof verifyPassword
 
 /** A check under way or waiting, and those who wait for it. */
 interface PendingCheck {
   readonly result: Promise<AuthenticationResult>
-  readonly wanted: (() => boolean)[]
+  readonly applicants: Applicant[]
 }
+
+const SOMEONE: Applicant = { address: '', isWaiting: () => true }
 
 /** One password file at work. */
 export class PasswordAuthenticator {
   readonly #users: ReadonlyMap<string, PasswordHash>
-  readonly #decoy: PasswordHash | undefined
+  readonly #decoys: Decoys
   readonly #bcrypt: BcryptHasher
   readonly #concurrent: number
   readonly #mostWaiting: number
@@ -39,7 +52,8 @@ export class PasswordAuthenticator {
   readonly #verified = new Map<string, Buffer>()
   /** Checks under way or waiting, by digest: many clients with one password cost one check. */
   readonly #pending = new Map<string, PendingCheck>()
-  readonly #queue: (() => void)[] = []
+  /** Each is told whether its turn has come, or its place was given to another. */
+  readonly #queue = new FairQueue<(isItsTurn: boolean) => void>()
   #running = 0
 
   constructor(
@@ -49,7 +63,7 @@ export class PasswordAuthenticator {
     verify: PasswordVerifier = verifyPassword,
   ) {
     this.#users = users
-    this.#decoy = decoyFor(users)
+    this.#decoys = new Decoys(users)
     this.#bcrypt = bcrypt
     this.#concurrent = concurrent
     this.#mostWaiting = waiting
@@ -71,16 +85,15 @@ export class PasswordAuthenticator {
   /**
    * Checks a user name and the password that came with it, if one did. Rejects when the computing fails, which decides nothing:
    * the client is not let in. The bytes of `password` are the caller's again when this returns.
-   * @param isWanted asked when its turn comes: a check nobody waits for any more is not computed, and ends as `busy`.
    */
   async check(
     username: string,
     password: Uint8Array | undefined,
-    isWanted: () => boolean = () => true,
+    applicant: Applicant = SOMEONE,
   ): Promise<AuthenticationResult> {
     const known = this.#users.get(username)
     const refusal = known ? 'wrong-password' : 'unknown-user'
-    const hash = known ?? this.#decoy
+    const hash = known ?? this.#decoys.for(username)
     if (password === undefined || hash === undefined) return refusal
     const digest = this.#digest(username, hash, password)
     const verified = this.#verified.get(username)
@@ -89,55 +102,47 @@ export class PasswordAuthenticator {
     const key = digest.toString('base64')
     const pending = this.#pending.get(key)
     if (pending) {
-      pending.wanted.push(isWanted)
+      pending.applicants.push(applicant)
       return pending.result
     }
-    if (this.#running >= this.#concurrent && this.#queue.length >= this.#mostWaiting) return 'busy'
     const secret = Uint8Array.from(password)
-    const wanted = [isWanted]
-    const result = this.#inTurn(async () => {
-      if (!wanted.some((still) => still())) return 'busy'
+    const applicants = [applicant]
+    const result = this.#inTurn(applicant.address, async () => {
+      if (!applicants.some(({ isWaiting }) => isWaiting())) return 'busy'
       const matches = await this.#verify(secret, hash, this.#bcrypt)
       if (!matches || !known) return refusal
       this.#verified.set(username, digest)
       return 'accepted'
     })
-    this.#pending.set(key, { result, wanted })
+    this.#pending.set(key, { result, applicants })
     return result.finally(() => this.#pending.delete(key))
   }
 
-  async #inTurn(compute: () => Promise<AuthenticationResult>): Promise<AuthenticationResult> {
-    if (this.#running >= this.#concurrent) await new Promise<void>((go) => this.#queue.push(go))
-    else this.#running++
+  async #inTurn(address: string, compute: () => Promise<AuthenticationResult>): Promise<AuthenticationResult> {
+    if (this.#running < this.#concurrent) this.#running++
+    else if (!(await this.#turn(address))) return 'busy'
     try {
       return await compute()
     } finally {
       // The place is handed on, so that nobody who comes in between can take it.
       const next = this.#queue.shift()
-      if (next) next()
+      if (next) next(true)
       else this.#running--
     }
+  }
+
+  /** False when too many wait and this address has its share of them. */
+  #turn(address: string): boolean | Promise<boolean> {
+    if (this.#queue.length >= this.#mostWaiting) {
+      const displaced = this.#queue.makeRoomFor(address)
+      if (displaced === undefined) return false
+      displaced(false)
+    }
+    return new Promise((resolve) => this.#queue.push(address, resolve))
   }
 
   #digest(username: string, hash: PasswordHash, password: Uint8Array): Buffer {
     // Neither a name nor an encoded hash can contain U+0000 or a colon in a file, so the three parts cannot run into each other.
     return createHmac('sha256', this.#key).update(`${hash.text}:${username}\0`).update(password).digest()
   }
-}
-
-/** Stands in for the hash of unknown users: as expensive as the most common kind in the file. */
-function decoyFor(users: ReadonlyMap<string, PasswordHash>): PasswordHash | undefined {
-  const counts = new Map<string, number>()
-  let common: PasswordHash | undefined
-  let most = 0
-  for (const hash of users.values()) {
-    const kind = describeHash(hash)
-    const count = (counts.get(kind) ?? 0) + 1
-    counts.set(kind, count)
-    if (count > most) {
-      most = count
-      common = hash
-    }
-  }
-  return common && decoyOf(common)
 }

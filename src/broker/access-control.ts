@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { AccessFileError } from '../access/access-file-error.js'
 import { Acl } from '../access/acl.js'
 import { loadAclFile } from '../access/acl-file.js'
-import { PasswordAuthenticator } from '../access/authenticator.js'
+import { type Applicant, PasswordAuthenticator } from '../access/authenticator.js'
 import type { BcryptHasher } from '../access/bcrypt-hash.js'
 import type { ClientRights } from '../access/client-rights.js'
 import { loadPasswordFile } from '../access/password-file.js'
@@ -87,7 +87,7 @@ export class AccessControl {
     listener: ListenerConfig,
     username: string | undefined,
     password: Uint8Array | undefined,
-    isWanted: () => boolean,
+    applicant: Applicant,
   ): Refusal | Promise<Refusal> {
     if (isIdentifiedByHandshake(listener)) return undefined
     const { password_file: file } = listener
@@ -96,7 +96,7 @@ export class AccessControl {
     const authenticator = this.authenticators.get(file)
     if (authenticator === undefined) return 'the password file is not loaded'
     if (password !== undefined && authenticator.checkCached(username, password)) return undefined
-    return authenticator.check(username, password, isWanted).then(
+    return authenticator.check(username, password, applicant).then(
       (result) => refusalTexts[result],
       (error) => `the check failed: ${error instanceof Error ? error.message : error}`,
     )

@@ -23,7 +23,7 @@ function authenticator() {
 test('D3.4 a check nobody waits for any more is not computed', async () => {
   const { subject, checked } = authenticator()
   const first = subject.check('alice', Buffer.from('first'))
-  const gone = subject.check('alice', Buffer.from('gone'), () => false)
+  const gone = subject.check('alice', Buffer.from('gone'), { address: '', isWaiting: () => false })
   const last = subject.check('alice', Buffer.from('last'))
   assert.deepEqual(await Promise.all([first, gone, last]), ['wrong-password', 'busy', 'wrong-password'])
   assert.deepEqual(checked, ['first', 'last'])
@@ -32,7 +32,9 @@ test('D3.4 a check nobody waits for any more is not computed', async () => {
 test('D3.4 a check that one of two still waits for is computed', async () => {
   const { subject, checked } = authenticator()
   const first = subject.check('alice', Buffer.from('first'))
-  const shared = [false, true].map((isWanted) => subject.check('alice', Buffer.from('shared'), () => isWanted))
+  const shared = [false, true].map((isWaiting) =>
+    subject.check('alice', Buffer.from('shared'), { address: '', isWaiting: () => isWaiting }),
+  )
   await Promise.all([first, ...shared])
   assert.deepEqual(checked, ['first', 'shared'])
 })

@@ -71,11 +71,28 @@ describe('outcomes (files.md section 1.3)', () => {
 })
 
 describe('D3.4: unknown users cost what known ones cost', () => {
-  test('one hash of the most common kind is computed by the same function', async () => {
-    const { authenticator, computed } = counting(`a:${HORSE_6}\nb:${HORSE_7}\nc:${HORSE_7}\n`)
+  test('one hash of a kind that the file has is computed by the same function', async () => {
+    const { authenticator, computed } = counting(`b:${HORSE_7}\nc:${HORSE_7}\n`)
     await authenticator.check('b', wrong)
     await authenticator.check('nobody', wrong)
     assert.deepEqual(computed.map(describeHash), ['sha512-pbkdf2, 101 iterations', 'sha512-pbkdf2, 101 iterations'])
+  })
+  test('in a file of mixed kinds an unknown name has one kind, whatever the password and after a reload', async () => {
+    const kindsOf = async (username: string) => {
+      const { authenticator, computed } = counting(`a:${HORSE_6}\nb:${HORSE_7}\nc:${BCRYPT}\n`)
+      for (const password of ['1', '2', '3']) await authenticator.check(username, Buffer.from(password))
+      return computed.map(describeHash)
+    }
+    const seen = new Set<string>()
+    for (let i = 0; i < 30; i++) {
+      const [first = '', ...others] = [...(await kindsOf(`nobody${i}`)), ...(await kindsOf(`nobody${i}`))]
+      assert.deepEqual(
+        others,
+        Array.from({ length: 5 }, () => first),
+      )
+      seen.add(first)
+    }
+    assert.equal(seen.size, 3, 'and other names have other kinds')
   })
   test('also the second time, and with the password of a known user', async () => {
     const { authenticator, computed } = counting(`a:${HORSE_6}\n`)
@@ -92,7 +109,7 @@ describe('D3.4: unknown users cost what known ones cost', () => {
     assert.equal(computed.length, 4)
   })
   test('bcrypt of the same cost stands in for bcrypt', async () => {
-    const { authenticator, computed } = counting(`a:${BCRYPT}\nb:${BCRYPT}\nc:${HORSE_6}\n`)
+    const { authenticator, computed } = counting(`a:${BCRYPT}\nb:${BCRYPT}\n`)
     assert.equal(await authenticator.check('nobody', right), 'unknown-user')
     assert.deepEqual(computed.map(describeHash), ['bcrypt, cost 5'])
     assert.notEqual(computed[0]?.text, BCRYPT)
@@ -159,6 +176,38 @@ describe('D3.4: limits', () => {
     assert.deepEqual(await checks, ['wrong-password', 'wrong-password', 'busy'])
     assert.equal(computed.length, 2)
     assert.equal(await authenticator.check('a', right), 'accepted', 'the queue is free again')
+  })
+  test('addresses take turns: 500 logins from one do not delay another', async () => {
+    const { authenticator, close, open } = counting(`a:${HORSE_6}\n`, { concurrent: 1, waiting: 1000 })
+    close()
+    const finished: string[] = []
+    const login = (address: string, password: string) =>
+      authenticator.check('a', Buffer.from(password), { address, isWaiting: () => true }).then((result) => {
+        finished.push(address)
+        return result
+      })
+    const flood = Array.from({ length: 500 }, (_, i) => login('10.0.0.1', `guess ${i}`))
+    const others = [login('10.0.0.2', 'correct horse'), login('10.0.0.3', 'x'), login('10.0.0.2', 'y')]
+    open()
+    assert.deepEqual(await Promise.all(others), ['accepted', 'wrong-password', 'wrong-password'])
+    // The one under way, then one of each, then again one of each.
+    const turns = ['10.0.0.1', '10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.1', '10.0.0.2']
+    assert.deepEqual(finished.slice(0, 6), turns)
+    await Promise.all(flood)
+    assert.equal(finished.length, 503)
+  })
+  test('an address that fills the queue gives up places to others, and they get no more than it has', async () => {
+    const { authenticator, close, open } = counting(`a:${HORSE_6}\n`, { concurrent: 1, waiting: 4 })
+    close()
+    const login = (address: string, password: string) =>
+      authenticator.check('a', Buffer.from(password), { address, isWaiting: () => true })
+    const flood = Array.from({ length: 6 }, (_, i) => login('10.0.0.1', `guess ${i}`))
+    const others = Array.from({ length: 4 }, (_, i) => login('10.0.0.2', `other ${i}`))
+    open()
+    const busy = (results: readonly string[]) => results.map((result) => result === 'busy')
+    // One under way and four in the queue; then two of these make room.
+    assert.deepEqual(busy(await Promise.all(flood)), [false, false, false, true, true, true])
+    assert.deepEqual(busy(await Promise.all(others)), [false, false, true, true])
   })
   test('a failure lets nobody in and gives its place free', async () => {
     const authenticator = new PasswordAuthenticator(usersOf(`a:${BCRYPT}\nb:${HORSE_6}\n`), noBcrypt, { concurrent: 1 })

@@ -84,7 +84,8 @@ export class Login {
       this.refuse(verdict, connect.protocolVersion)
       return true
     }
-    const refusal = access.authenticate(listener.config, connect.username, connect.password, () => this.host.isWaiting)
+    const applicant = { address: this.peer.address, isWaiting: () => this.host.isWaiting }
+    const refusal = access.authenticate(listener.config, connect.username, connect.password, applicant)
     if (!(refusal instanceof Promise)) {
       this.onAuthenticated(connect, verdict, refusal)
       return true
