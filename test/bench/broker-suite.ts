@@ -7,7 +7,8 @@ import { parseArgs, promisify } from 'node:util'
 import { type Broker, CORES, type Command, type ExtraSettings, findBrokers, pinned, startBroker } from './brokers.js'
 import { cpuSeconds, peakResidentBytes, residentBytes } from './process-usage.js'
 import { type JudgedRun, judge, type Run, tableHead, tableRows } from './report.js'
-import { LOGIN_STORM_CLIENTS, type Measures, SCENARIOS, type Scenario } from './scenarios.js'
+import { type ListenerKind, LOGIN_STORM_CLIENTS, type Measures, SCENARIOS, type Scenario } from './scenarios.js'
+import { selfSigned } from './self-signed.js'
 import { stormPasswordFile } from './storm-users.js'
 
 const HELP = `npm run bench -- [options]
@@ -85,8 +86,9 @@ function choose<Row extends { readonly name: string }>(
   })
 }
 
-/** Only tsmq reads bcrypt password files. */
+/** Only tsmq reads bcrypt password files; another kind of listener is a matter of the configuration file. */
 function applies(scenario: Scenario, broker: Broker): boolean {
+  if (scenario.listener !== undefined) return broker.readsConf
   return scenario.program !== 'login-storm' || broker.name === 'tsmq'
 }
 
@@ -95,7 +97,7 @@ async function measure(scenario: Scenario, broker: Broker, settings: Settings): 
   const isStorm = scenario.program === 'login-storm'
   const core = isStorm ? undefined : CORES.broker
   try {
-    const running = await startBroker(broker, core, isStorm ? stormSettings() : NO_EXTRA)
+    const running = await startBroker(broker, core, isStorm ? stormSettings() : listenerSettings(scenario.listener))
     try {
       const measures =
         scenario.program === 'nothing'
@@ -114,6 +116,18 @@ function stormSettings(): ExtraSettings {
   return {
     lines: ['password_file {folder}/passwords'],
     files: { passwords: stormPasswordFile(LOGIN_STORM_CLIENTS) },
+  }
+}
+
+function listenerSettings(listener: ListenerKind | undefined): ExtraSettings {
+  if (listener === undefined) return NO_EXTRA
+  // Mosquitto 2.0 does not start with WebSocket listeners only.
+  const webSocket = ['protocol websockets', 'listener {other-port} 127.0.0.1']
+  if (listener === 'websockets') return { lines: webSocket, files: {} }
+  const { cert, key } = selfSigned()
+  return {
+    lines: ['certfile {folder}/server.crt', 'keyfile {folder}/server.key', ...(listener === 'tls' ? [] : webSocket)],
+    files: { 'server.crt': cert, 'server.key': key },
   }
 }
 

@@ -31,7 +31,7 @@ export interface RunningBroker {
   readonly stop: () => Promise<void>
 }
 
-/** Settings a scenario adds: lines for the conf file, and files they name as `{folder}/name`. */
+/** Settings a scenario adds: lines for the conf file, and files they name as `{folder}/name`; `{other-port}` is a free one. */
 export interface ExtraSettings {
   readonly lines: readonly string[]
   readonly files: Readonly<Record<string, string>>
@@ -87,12 +87,15 @@ export async function startBroker(
   const folder = mkdtempSync(join(tmpdir(), 'tsmq-bench-'))
   const confFile = join(folder, 'bench.conf')
   const lines = [`listener ${port} 127.0.0.1`, 'allow_anonymous true', 'log_dest stderr', 'log_type error']
-  const extraLines = extra.lines.map((line) => line.replaceAll('{folder}', folder))
+  // Started by root, Mosquitto would become a user who cannot read what is written here.
+  if (process.getuid?.() === 0) lines.unshift('user root')
+  const otherPort = String(await freePort())
+  const extraLines = extra.lines.map((line) => line.replace('{folder}', folder).replace('{other-port}', otherPort))
   writeFileSync(confFile, `${[...lines, ...extraLines].join('\n')}\n`)
   for (const [name, content] of Object.entries(extra.files)) writeFileSync(join(folder, name), content, { mode: 0o600 })
 
   const [file, ...args] = pinned(broker.command(port, confFile), core)
-  // Started by root, tsmq would become a user who cannot read what is written here.
+  // The same for tsmq.
   const env = { ...process.env, PUID: '0', PGID: '0' }
   const child = spawn(file, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
   let words = ''

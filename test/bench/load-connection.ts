@@ -1,10 +1,11 @@
 // One raw MQTT connection of a load generator: bytes out in batches, frames in through one read buffer that all connections
 // share. It does the handshakes; what happens to the frames after `start` is the generator's business.
-import net from 'node:net'
+import type net from 'node:net'
+import { openTransport, type Transport, type TransportChoice } from './transport.js'
 import { connectFrame, type FrameHandler, FrameScanner, subscribeFrame } from './wire.js'
 
 const BLOCK_BYTES = 16_384
-const readBuffer = Buffer.allocUnsafeSlow(512 * 1024)
+const TCP: TransportChoice = { isTls: false, isWebSocket: false }
 const freeBlocks: Block[] = []
 
 /** Bytes waiting to be written; back in the pool when the write is done. */
@@ -35,29 +36,32 @@ export interface Traffic {
 
 export class LoadConnection {
   private readonly socket: net.Socket
+  private readonly transport: Transport
   private readonly scanner: FrameScanner
   private block: Block | undefined
   private afterRead: (() => void) | undefined
+  private readonly isFramed: boolean
   private awaited = 1
   private onReady: () => void = () => undefined
   private onLost: (reason: string) => void = () => undefined
 
-  private constructor(port: number, identity: Identity) {
+  private constructor(port: number, identity: Identity, choice: TransportChoice) {
+    this.isFramed = choice.isWebSocket
     this.scanner = new FrameScanner((bytes, start, body) => this.onHandshake(bytes, start, body))
-    const callback = (length: number): boolean => {
-      this.scanner.scan(readBuffer, length)
+    this.transport = openTransport(port, choice, (bytes, length) => {
+      this.scanner.scan(bytes, length)
       this.afterRead?.()
-      return true
-    }
-    this.socket = net.connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer: readBuffer, callback } })
+    })
+    this.socket = this.transport.socket
     this.socket.on('error', (error) => this.onLost(error.message))
     this.socket.on('end', () => this.onLost('the broker closed a connection'))
-    this.socket.write(connectFrame(identity.clientId, identity.username, identity.password))
+    const packet = connectFrame(identity.clientId, identity.username, identity.password)
+    this.transport.opened(() => this.socket.write(this.framed(packet)))
   }
 
   /** Connects to 127.0.0.1:`port`; resolves when the broker has accepted, rejects when it refused or hung up. */
-  static async open(port: number, identity: Identity): Promise<LoadConnection> {
-    const connection = new LoadConnection(port, identity)
+  static async open(port: number, identity: Identity, choice = TCP): Promise<LoadConnection> {
+    const connection = new LoadConnection(port, identity, choice)
     await connection.handshake()
     return connection
   }
@@ -86,14 +90,20 @@ export class LoadConnection {
     this.socket.pause()
   }
 
+  /** One packet as the transport carries it: what `write` takes. */
+  framed(packet: Buffer): Buffer {
+    return this.transport.framed(packet)
+  }
+
   /** Writes bytes that nobody will change afterwards, without copying them; `done` when the system has taken them. */
   write(bytes: Buffer, done?: () => void): void {
     this.flush()
     this.socket.write(bytes, done)
   }
 
-  /** Copies `bytes` into what the next `flush` sends. */
-  append(bytes: Buffer): void {
+  /** Copies a packet into what the next `flush` sends. */
+  append(packet: Buffer): void {
+    const bytes = this.framed(packet)
     if (bytes.length > BLOCK_BYTES) {
       this.write(Buffer.from(bytes))
       return
@@ -104,6 +114,10 @@ export class LoadConnection {
 
   /** Like `append`, for a packet that is only a header byte and a packet identifier. */
   appendAck(header: number, high: number, low: number): void {
+    if (this.isFramed) {
+      this.append(Buffer.from([header, 2, high, low]))
+      return
+    }
     const block = this.reserve(4)
     block.bytes[block.used++] = header
     block.bytes[block.used++] = 2

@@ -27,7 +27,14 @@ export interface LoadOptions {
   fanAll: number
   /** QoS 1 and 2 publishes in flight per publisher at most. */
   inFlight: number
+  /** 1: over TLS 1.3. */
+  tls: number
+  /** 1: over WebSocket, a packet in each frame. */
+  webSocket: number
 }
+
+/** Without a number behind them. */
+const FLAGS: ReadonlySet<keyof LoadOptions> = new Set(['fanAll', 'tls', 'webSocket'])
 
 const LETTERS: Readonly<Record<string, keyof LoadOptions>> = {
   p: 'port',
@@ -44,6 +51,8 @@ const LETTERS: Readonly<Record<string, keyof LoadOptions>> = {
   C: 'idle',
   F: 'fanAll',
   i: 'inFlight',
+  T: 'tls',
+  X: 'webSocket',
 }
 
 /** Reads an argument list; throws an `Error` naming the first argument that is unknown or has no number. */
@@ -63,12 +72,14 @@ export function parseLoadOptions(args: readonly string[]): LoadOptions {
     idle: 0,
     fanAll: 0,
     inFlight: 20,
+    tls: 0,
+    webSocket: 0,
   }
   const words = [...args]
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     const name = word.startsWith('-') ? LETTERS[word.charAt(1)] : undefined
     if (!name) throw new Error(`unknown argument ${word}`)
-    const value = name === 'fanAll' ? 1 : Number(word.slice(2) || words.shift())
+    const value = FLAGS.has(name) ? 1 : Number(word.slice(2) || words.shift())
     if (!Number.isFinite(value) || value < 0) throw new Error(`${word} needs a number`)
     options[name] = value
   }

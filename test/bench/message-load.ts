@@ -30,7 +30,9 @@ export interface MessageLoadResult {
 interface Publisher {
   readonly connection: LoadConnection
   readonly frame: PublishFrame
-  /** QoS 0: the frame many times over. */
+  /** Bytes of the frame on the wire. */
+  readonly framedSize: number
+  /** QoS 0: the frame many times over, as on the wire. */
   readonly repeated: Buffer
   packetId: number
   inFlight: number
@@ -90,9 +92,10 @@ export class MessageLoad {
     for (let i = 0; i < publishers; i++) {
       const connection = await this.open(`p${i}-${process.pid}`, port)
       const frame = publishFrame(`bench/${i % topics}/v`, qos, size)
-      const copies = Math.max(1, Math.floor(REPEATED_BYTES / frame.bytes.length))
-      const repeated = Buffer.concat(Array.from({ length: copies }, () => frame.bytes))
-      const publisher = { connection, frame, repeated, packetId: 0, inFlight: 0, pending: 0 }
+      const framed = connection.framed(frame.bytes)
+      const copies = Math.max(1, Math.floor(REPEATED_BYTES / framed.length))
+      const repeated = Buffer.concat(Array.from({ length: copies }, () => framed))
+      const publisher = { connection, frame, framedSize: framed.length, repeated, packetId: 0, inFlight: 0, pending: 0 }
       this.publishers.push(publisher)
       connection.start({ onFrame: this.publisherFrames(publisher), afterRead })
     }
@@ -108,7 +111,9 @@ export class MessageLoad {
   }
 
   private async open(clientId: string, port: number): Promise<LoadConnection> {
-    const connection = await LoadConnection.open(port, { clientId })
+    const { tls, webSocket } = this.options
+    const choice = { isTls: tls > 0, isWebSocket: webSocket > 0 }
+    const connection = await LoadConnection.open(port, { clientId }, choice)
     this.connections.push(connection)
     return connection
   }
@@ -185,8 +190,8 @@ export class MessageLoad {
       this.sent += count
     }
     for (const publisher of touched) {
-      const { connection, repeated, frame } = publisher
-      for (let left = publisher.pending * frame.bytes.length; left > 0; left -= repeated.length)
+      const { connection, repeated, framedSize } = publisher
+      for (let left = publisher.pending * framedSize; left > 0; left -= repeated.length)
         connection.write(left >= repeated.length ? repeated : repeated.subarray(0, left))
       publisher.pending = 0
     }

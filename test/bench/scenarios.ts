@@ -30,6 +30,8 @@ export interface Floor {
   readonly against: 'mosquitto' | 'fixed'
 }
 
+export type ListenerKind = 'tls' | 'websockets' | 'websockets over tls'
+
 /** One row. */
 export interface Scenario {
   readonly name: string
@@ -40,6 +42,8 @@ export interface Scenario {
   readonly program: 'load' | 'flood' | 'login-storm' | 'nothing'
   /** For the generator, without port, pid and seconds. */
   readonly args: string
+  /** What the listener speaks, where it is not plain MQTT over TCP. */
+  readonly listener?: ListenerKind
   /** The measure whose ratio to Mosquitto's is shown. */
   readonly compares: Exclude<keyof Measures, 'note'>
   readonly floors: readonly Floor[]
@@ -91,6 +95,38 @@ export const SCENARIOS: readonly Scenario[] = [
   { ...throughput, name: '4k', title: 'QoS 0, 4 KiB', args: '-P1 -S1 -s 4096 -w 500', floors: timesMosquitto(2.5) },
   { ...throughput, name: '64k', title: 'QoS 0, 64 KiB', args: '-P1 -S1 -s 65536 -w 50', floors: timesMosquitto(1) },
   { ...throughput, name: '1m', title: 'QoS 0, 1 MiB', args: '-P1 -S1 -s 1048576 -w 8', floors: timesMosquitto(1) },
+  {
+    ...throughput,
+    name: 'tls',
+    title: '50 pairs, TLS 1.3',
+    args: '-P50 -S50 -k50 -w 5000 -T',
+    listener: 'tls',
+    floors: timesMosquitto(2),
+  },
+  {
+    ...throughput,
+    name: 'ws',
+    title: '50 pairs, WebSocket',
+    args: '-P50 -S50 -k50 -w 5000 -X',
+    listener: 'websockets',
+    floors: timesMosquitto(2),
+  },
+  {
+    ...throughput,
+    name: 'ws4k',
+    title: 'same, 4 KiB',
+    args: '-P50 -S50 -k50 -w 500 -s 4096 -X',
+    listener: 'websockets',
+    floors: [],
+  },
+  {
+    ...throughput,
+    name: 'wss',
+    title: '50 pairs, WebSocket over TLS',
+    args: '-P50 -S50 -k50 -w 5000 -T -X',
+    listener: 'websockets over tls',
+    floors: [],
+  },
   {
     ...throughput,
     name: 'latency',
