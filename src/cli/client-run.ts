@@ -3,39 +3,52 @@
 
 import type { ClientError } from '../client/client-error.js'
 import { hostAndPort } from '../net/dial.js'
+import { causeOf, codeOf } from '../net/dial-causes.js'
 import { type CommandLine, parseCommandLine, UsageError } from '../options/command-line.js'
 import type { HelpTopic } from '../options/help-text.js'
 import type { Flag } from '../options/option.js'
+import { defaultOptionsFile, type EarlierWords, readOptionsFile } from '../options/options-file.js'
 import type { ClientSetup } from './client-setup.js'
 import { statusOf } from './client-status.js'
 import { EXIT_STATUS } from './exit.js'
+import { exitStatusesOf } from './exit-statuses.js'
 import { FormatError } from './message-format.js'
 import { PayloadError } from './payload-source.js'
 import { openTerminal, type Streams, type Terminal } from './terminal.js'
 
-type WithHelp = { readonly values: { readonly help: boolean; readonly version: boolean; readonly quiet: boolean } }
+/** What asks for a text and nothing else. */
+interface Questions {
+  readonly help: boolean
+  readonly version: boolean
+  readonly exit_codes: boolean
+  readonly completion: 'bash' | 'zsh' | 'fish' | undefined
+}
+
+type ClientCommand = 'tsmq-pub' | 'tsmq-sub'
 
 /**
  * Reads the command line and carries it out with `run`; answers `--help`, `--version` and wrong usage itself.
  * @returns the exit status
  */
 export async function runClient<const T extends readonly Flag[]>(
-  command: string,
+  command: ClientCommand,
   topic: HelpTopic & { readonly table: T },
   argv: readonly string[],
   streams: Streams,
   run: (line: CommandLine<T>, terminal: Terminal) => Promise<number>,
 ): Promise<number> {
   try {
-    const line = parseCommandLine(topic.table, argv)
-    const { values } = line as CommandLine<T> & WithHelp
+    const warnings: string[] = []
+    const line = parseCommandLine(topic.table, argv, {
+      earlier: ({ names, text }) => defaultOptions(command, names, text('options_file'), streams.env, warnings),
+    })
+    const values = line.values as Questions & { readonly quiet: boolean }
     const terminal = await openTerminal(streams, values.quiet)
-    if (values.help || values.version) {
-      const text = values.help ? await helpOf(topic, streams) : await versionOf(command)
-      terminal.output.text(text)
-      return await finished(terminal, EXIT_STATUS.ok)
-    }
-    return await run(line, terminal)
+    for (const warning of warnings) terminal.warning(warning)
+    if (!values.help && !values.version && !values.exit_codes && values.completion === undefined)
+      return await run(line, terminal)
+    terminal.output.text(await answer(command, values, topic, streams))
+    return await finished(terminal, EXIT_STATUS.ok)
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof FormatError || error instanceof PayloadError)) throw error
     const terminal = await openTerminal(streams, true)
@@ -45,14 +58,47 @@ export async function runClient<const T extends readonly Flag[]>(
   }
 }
 
-async function helpOf(topic: HelpTopic, streams: Streams): Promise<string> {
-  const { helpText } = await import('../options/help-text.js')
-  return helpText(topic, streams.stderr.columns)
+/** The lines of the file that `-o` names, or else of the first there is by the names that belong to the command. */
+function defaultOptions(
+  command: ClientCommand,
+  given: readonly string[],
+  named: string | undefined,
+  env: NodeJS.ProcessEnv,
+  warnings: string[],
+): readonly EarlierWords[] {
+  const theirs = command === 'tsmq-sub' ? 'mosquitto_sub' : given.includes('rr') ? 'mosquitto_rr' : 'mosquitto_pub'
+  const file = named ?? defaultOptionsFile([command, theirs], env)
+  if (file === undefined) return []
+  try {
+    return readOptionsFile(file)
+  } catch (error) {
+    const isMissing = codeOf(error as Error) === 'ENOENT'
+    const problem = `cannot read the options file ${file}: ${causeOf(error as Error)}`
+    if (named !== undefined && !isMissing) throw new UsageError(`-o: ${problem}`)
+    warnings.push(problem)
+    return []
+  }
 }
 
-async function versionOf(command: string): Promise<string> {
-  const { packageVersion } = await import('./version.js')
-  return `${command} version ${packageVersion()}\n`
+async function answer(command: ClientCommand, values: Questions, topic: HelpTopic, streams: Streams): Promise<string> {
+  if (values.help) {
+    const { helpText } = await import('../options/help-text.js')
+    return helpText(topic, streams.stderr.columns)
+  }
+  if (values.version) {
+    const { packageVersion } = await import('./version.js')
+    return `${command} version ${packageVersion()}\n`
+  }
+  if (values.exit_codes) return exitCodes(command)
+  const { completionScript } = await import('../options/completion.js')
+  return completionScript(values.completion ?? 'bash', command, topic.table)
+}
+
+/** The table for `--exit-codes`: status, a tab, meaning. */
+function exitCodes(command: ClientCommand): string {
+  return exitStatusesOf(command)
+    .map(([status, text]) => `${status}\t${text}\n`)
+    .join('')
 }
 
 /** Resolves to `status` when everything printed has reached its reader. */

@@ -1,18 +1,23 @@
 // From the values of the flags that tsmq-pub and tsmq-sub share to the options of a client: version, client id, session, will.
-// The rules between those flags are here (spec: pub.md sections 2, 5 and 6).
+// The rules between those flags are here (spec: pub.md sections 2, 5 and 6); where the broker is, in client-target.ts.
 
 import { randomInt } from 'node:crypto'
-import type { ClientOptions } from '../client/client.js'
-import { UsageError } from '../options/command-line.js'
+import type { Client, ClientOptions } from '../client/client.js'
+import type { ReconnectDelays } from '../client/reconnect-delay.js'
+import { type CommandLine, UsageError } from '../options/command-line.js'
 import type { connectionOptions } from '../options/connection-options.js'
 import type { ValuesOf } from '../options/option.js'
-import { isWellFormed } from '../options/text.js'
+import { bytesOfText, isWellFormed } from '../options/text.js'
 import type { ProtocolVersion } from '../protocol/packet-types.js'
 import type { Will } from '../protocol/packets/connect.js'
 import type { Qos } from '../protocol/packets/publish.js'
 import { NO_PROPERTIES, type Properties } from '../protocol/properties.js'
+import { ReasonCode } from '../protocol/reason-codes.js'
 import { hasAcceptableDepth, isTopicName, parseFilter } from '../protocol/topics.js'
+import { clientPassword } from './client-password.js'
+import { clientTarget } from './client-target.js'
 import { type PacketProperties, packetProperties } from './packet-properties.js'
+import type { Streams, Terminal } from './terminal.js'
 
 /** The flags that both commands share. */
 export type ConnectionValues = ValuesOf<typeof connectionOptions>
@@ -22,9 +27,16 @@ export interface ClientSetup {
   readonly properties: PacketProperties
   readonly quiet: boolean
   readonly debug: boolean
+  /** `--exit-mode`, if it is given. */
+  readonly exitMode: ConnectionValues['exit_mode']
 }
 
-const DEFAULT_PORT = 1883
+/** What the setup may need to ask, and to tell. */
+export interface SetupEnvironment {
+  readonly streams: Streams
+  readonly terminal: Terminal
+}
+
 const NEVER = 0xffff_ffff
 /** Longest client id that every MQTT 3.1 broker takes. */
 const SHORT_ID = 23
@@ -80,50 +92,74 @@ function makeWill(values: ConnectionValues, properties: PacketProperties): Will 
   checkTopic('--will-topic', values.will_topic)
   return {
     topic: values.will_topic,
-    payload: Buffer.from(values.will_payload ?? ''),
+    payload: bytesOfText(values.will_payload ?? ''),
     qos: values.will_qos as Qos,
     retain: values.will_retain,
     properties: properties.will,
   }
 }
 
+/** `--retry` treats the first connection and later ones alike; otherwise it is the command's choice what it does of its own. */
+function chooseReconnect(values: ConnectionValues, own: number | undefined): ReconnectDelays | undefined {
+  if (values.retry === undefined) return own === undefined ? undefined : { base: own, cap: own, onlyAfterLoss: true }
+  const delay = values.retry_delay * 1000
+  return { base: delay, cap: delay, attempts: values.retry }
+}
+
+function checkCredentials(values: ConnectionValues, version: ProtocolVersion): void {
+  const { password, pw_file, username } = values
+  if (version < 5 && username === undefined && (password !== undefined || pw_file !== undefined))
+    throw new UsageError(`${password === undefined ? '--pw-file' : '-P'} needs a user name: -u NAME`)
+  if (!isWellFormed(username ?? '')) throw new UsageError('-u has characters that MQTT does not allow')
+}
+
 /**
- * @param given names of the flags in the order typed.
- * @param reconnect ms between attempts, undefined for none.
+ * @param reconnect ms between the attempts to get a lost connection back when `--retry` does not say, undefined for none.
  * @throws UsageError
  */
-export function setUpClient(
-  values: ConnectionValues,
-  given: readonly string[],
+export async function setUpClient(
+  { values, given }: Pick<CommandLine<typeof connectionOptions>, 'values' | 'given'>,
   reconnect: number | undefined,
-): ClientSetup {
+  { streams, terminal }: SetupEnvironment,
+): Promise<ClientSetup> {
   const version = chooseVersion(values, given)
   const properties = packetProperties(values.property)
   const session = chooseSession(values, version)
   if (session.sessionExpiryInterval !== undefined && properties.connect.sessionExpiryInterval !== undefined)
     throw new UsageError('-D: session-expiry-interval of connect is given by -c or -x as well')
-  if (version < 5 && values.password !== undefined && values.username === undefined)
-    throw new UsageError('-P needs a user name: -u NAME')
-  for (const flag of ['username', 'password'] as const)
-    if (!isWellFormed(values[flag] ?? ''))
-      throw new UsageError(`${flag === 'username' ? '-u' : '-P'} has characters that MQTT does not allow`)
+  if (values.exit_mode === 'will' && version < 5) throw new UsageError('--exit-mode will needs MQTT 5.0: -V 5')
+  checkCredentials(values, version)
   const connect = { ...session, ...properties.connect }
+  const { connect_timeout } = values
   return {
     options: {
-      target: { host: values.host, port: values.port ?? DEFAULT_PORT },
+      target: await clientTarget(values, (text) => terminal.warning(text)),
       version,
       clientId: chooseClientId(values, version),
       cleanStart: !values.disable_clean_session,
       keepAlive: values.keepalive,
       username: values.username,
-      password: values.password === undefined ? undefined : Buffer.from(values.password),
       will: makeWill(values, properties),
+      password: await clientPassword(values, streams, terminal),
       properties: Object.keys(connect).length === 0 ? NO_PROPERTIES : connect,
       maxInflight: values.max_inflight,
-      reconnect: reconnect === undefined ? undefined : { base: reconnect, cap: reconnect },
+      reconnect: chooseReconnect(values, reconnect),
+      connectTimeout: connect_timeout === undefined ? undefined : connect_timeout * 1000,
     },
     properties,
     quiet: values.quiet,
     debug: values.debug,
+    exitMode: values.exit_mode,
   }
+}
+
+/**
+ * Ends the connection as `--exit-mode` says.
+ * @param reasonCode of DISCONNECT when it does not say.
+ */
+export function sayGoodbye(client: Client, setup: ClientSetup, reasonCode: ReasonCode = ReasonCode.SUCCESS): void {
+  const { exitMode, properties } = setup
+  if (exitMode === 'abort') client.hangUp()
+  else if (exitMode === 'will') client.disconnect(ReasonCode.DISCONNECT_WITH_WILL, properties.disconnect)
+  else client.disconnect(exitMode === 'clean' ? ReasonCode.SUCCESS : reasonCode, properties.disconnect)
 }

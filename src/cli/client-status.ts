@@ -1,11 +1,13 @@
-// TABLE: the exit status that each way to fail has in tsmq-pub and tsmq-sub (spec: pub.md sections 8 and 9).
+// TABLE: the exit status that each way to fail has in tsmq-pub and tsmq-sub (spec: pub.md sections 8 and 9, features.md C).
 
 import type { ClientError, ClientErrorKind } from '../client/client-error.js'
+import { DialError, type DialStage } from '../net/dial.js'
 import { EXIT_STATUS } from './exit.js'
 
-/** 'code': the reason code itself. */
-const STATUS: Readonly<Record<ClientErrorKind, number | 'code'>> = {
-  connect: EXIT_STATUS.failure,
+/** 'code': the reason code itself. 'stage': how far the connection had come. */
+const STATUS: Readonly<Record<ClientErrorKind, number | 'code' | 'stage'>> = {
+  connect: 'stage',
+  timeout: EXIT_STATUS.timeout,
   refused: 'code',
   lost: EXIT_STATUS.connection_lost,
   disconnected: EXIT_STATUS.connection_lost,
@@ -18,7 +20,16 @@ const STATUS: Readonly<Record<ClientErrorKind, number | 'code'>> = {
   stopped: EXIT_STATUS.ok,
 }
 
+const STAGE_STATUS: Readonly<Record<DialStage, number>> = {
+  lookup: EXIT_STATUS.dns,
+  connect: EXIT_STATUS.tcp,
+  proxy: EXIT_STATUS.proxy,
+  tls: EXIT_STATUS.tls,
+  websocket: EXIT_STATUS.websocket,
+}
+
 export function statusOf(error: ClientError): number {
   const status = STATUS[error.kind]
+  if (status === 'stage') return error.cause instanceof DialError ? STAGE_STATUS[error.cause.stage] : EXIT_STATUS.tcp
   return status === 'code' ? error.reasonCode : status
 }

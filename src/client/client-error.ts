@@ -1,11 +1,14 @@
 // What can go wrong for a client, in one class: the kind decides what its owner does (try again, end with which status), the
 // message is for people.
 
+import { DialError } from '../net/dial.js'
 import { reasonText, returnCodeTexts } from '../protocol/reason-codes.js'
 
 export type ClientErrorKind =
-  /** The name was not found or the connection not established. */
+  /** The connection was not established; `cause` is the DialError. */
   | 'connect'
+  /** There was no CONNACK in time. */
+  | 'timeout'
   /** The broker answered CONNECT with a refusal; `reasonCode` is its code (1 to 5 in MQTT 3.x). */
   | 'refused'
   /** The connection broke or was closed without a word. */
@@ -51,6 +54,8 @@ const PASSING_REFUSALS: readonly number[] = [3, 0x88, 0x89, 0x97, 0x9f]
 export function canHeal(error: ClientError): boolean {
   switch (error.kind) {
     case 'connect':
+      return !(error.cause instanceof DialError && error.cause.isLasting)
+    case 'timeout':
     case 'lost':
     case 'disconnected':
     case 'keep alive':

@@ -1,9 +1,9 @@
 // An MQTT client for all three versions: publishes, subscribes, keeps its session across connections and connects again when one
 // breaks. What a single connection does is in link.ts, what becomes of a publish in publish-flow.ts. Knows no command line.
 
+import { sharedMemory } from '../net/connection.js'
 import type { DialTarget } from '../net/dial.js'
 import { SharedReadBuffer } from '../net/plain-socket.js'
-import { WriteQueue } from '../net/write-queue.js'
 import { encodePacket, type Packet } from '../protocol/codec.js'
 import { PacketType, type ProtocolVersion } from '../protocol/packet-types.js'
 import { type Ack, type AckType, ackHeader } from '../protocol/packets/acks.js'
@@ -13,7 +13,6 @@ import type { Publish } from '../protocol/packets/publish.js'
 import type { SubscriptionRequest } from '../protocol/packets/subscribe.js'
 import { NO_PROPERTIES, type Properties } from '../protocol/properties.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
-import { BlockPool } from '../protocol/shared-block.js'
 import { TopicTable } from '../protocol/topic-table.js'
 import { isTopicName } from '../protocol/topics.js'
 import { Inbound } from '../session/inbound.js'
@@ -46,6 +45,8 @@ export interface ClientOptions {
   readonly maxInflight?: number
   /** Without it, the end of a connection is the end of the client. */
   readonly reconnect?: ReconnectDelays | undefined
+  /** ms from the first step of a connection to CONNACK; as long as it takes unless given. */
+  readonly connectTimeout?: number | undefined
   /** Marks a 3.x connection as a bridge's. */
   readonly bridge?: boolean
 }
@@ -77,6 +78,8 @@ export interface ClientEnvironment {
 
 /** Topics that are recognised without being decoded again. */
 const INTERNED_TOPICS = 1024
+/** ms for which a connection has stood when its failures before no longer count. */
+const STABLE_AFTER = 10_000
 
 export class Client implements LinkOwner {
   private readonly options: ClientOptions
@@ -97,11 +100,19 @@ export class Client implements LinkOwner {
   private isActive = false
   private isOpen = false
   private cancelRetry: Cancel = () => {}
+  private cancelStable: Cancel = () => {}
   private delay: number | undefined = undefined
+  /** Attempts since a connection has last stood for a while. */
+  private attempts = 0
+  private wasAccepted = false
   private checkedTopic: string | undefined = undefined
   /** What to do when the packet at hand has been dealt with. */
   private goodbye: (() => void) | undefined = undefined
   private isHandling = false
+  /** Whether the acknowledgement of the message at hand is left to its receiver. */
+  private isHeld = false
+  /** Those messages by packet id, as long as the session lasts. */
+  private held = new Map<number, object>()
   private id: string
 
   constructor(options: ClientOptions, handler: ClientHandler, environment: ClientEnvironment = {}) {
@@ -110,8 +121,7 @@ export class Client implements LinkOwner {
     this.clock = environment.clock ?? systemClock
     this.random = environment.random ?? Math.random
     this.memory = environment.memory ?? {
-      blocks: new BlockPool(),
-      writes: new WriteQueue(),
+      ...sharedMemory(),
       reads: new SharedReadBuffer(),
     }
     this.watcher = environment.watcher
@@ -173,7 +183,8 @@ export class Client implements LinkOwner {
       password: options.password,
     }
     const { clock, memory, topics, watcher } = this
-    this.link = new Link(options.target, packet, this, { clock, memory, topics, watcher })
+    const { connectTimeout } = options
+    this.link = new Link(options.target, packet, this, { clock, memory, topics, watcher, connectTimeout })
     this.link.start()
   }
 
@@ -257,7 +268,12 @@ export class Client implements LinkOwner {
     this.leave((link) => link.disconnect(reasonCode, properties))
   }
 
-  /** Ends without DISCONNECT, so that the broker publishes the will. */
+  /** Ends without DISCONNECT as soon as what was published has gone out, so that the broker publishes the will. */
+  hangUp(): void {
+    this.leave((link) => link.hangUp())
+  }
+
+  /** Ends at once, without DISCONNECT and with whatever is on its way. */
   stop(): void {
     this.leave((link) => link.abort())
   }
@@ -276,11 +292,19 @@ export class Client implements LinkOwner {
     const connection = this.link?.connection
     if (connection === undefined) return
     this.isOpen = true
+    this.wasAccepted = true
     this.delay = undefined
+    if (this.attempts > 0)
+      this.cancelStable = this.clock.after(STABLE_AFTER, () => {
+        this.attempts = 0
+      })
     this.limits = new ServerLimits(properties)
     this.aliases = new ReceivedAliases(this.properties.topicAliasMaximum ?? 0)
     if (properties.assignedClientIdentifier !== undefined) this.id = properties.assignedClientIdentifier
-    if (!sessionPresent) this.inbound = new Inbound() // [MQTT-3.2.2-5]
+    if (!sessionPresent) {
+      this.inbound = new Inbound() // [MQTT-3.2.2-5]
+      this.held.clear()
+    }
     this.flow.attach(connection, this.limits, sessionPresent)
     this.handler.onConnect(connack)
   }
@@ -313,6 +337,8 @@ export class Client implements LinkOwner {
     const { qos, packetId, properties } = packet
     const alias = properties.topicAlias
     const topic = alias === undefined ? packet.topic : this.aliases.resolve(alias, packet.topic)
+    // Sent again while its receiver is still at it.
+    if (this.held.size > 0 && this.held.has(packetId) && qos > 0) return
     // [MQTT-4.3.3-10]
     const isNew = qos < 2 || this.inbound.begin(packetId, this.properties.receiveMaximum ?? 65_535)
     this.isHandling = true
@@ -321,9 +347,25 @@ export class Client implements LinkOwner {
     } finally {
       this.isHandling = false
     }
-    if (qos === 1) this.acknowledge(PacketType.PUBACK, packetId, ReasonCode.SUCCESS)
+    if (this.isHeld) this.isHeld = false
+    else if (qos === 1) this.acknowledge(PacketType.PUBACK, packetId, ReasonCode.SUCCESS)
     else if (qos === 2) this.acknowledge(PacketType.PUBREC, packetId, ReasonCode.SUCCESS)
     this.goodbye?.()
+  }
+
+  /**
+   * Within `onMessage`, for a message with QoS 1 or 2: it is acknowledged when the function returned is called, or not at all. That
+   * is to happen in order of arrival [MQTT-4.6.0-2] [MQTT-4.6.0-3]. Sent again by the broker meanwhile, it is not handed over again.
+   */
+  holdAcknowledgement({ packetId, qos }: Publish): () => void {
+    const token = {}
+    this.isHeld = true
+    this.held.set(packetId, token)
+    return () => {
+      if (this.held.get(packetId) !== token) return
+      this.held.delete(packetId)
+      this.acknowledge(qos === 1 ? PacketType.PUBACK : PacketType.PUBREC, packetId, ReasonCode.SUCCESS)
+    }
   }
 
   /** [MQTT-4.5.0-2]; in order of arrival [MQTT-4.6.0-2] [MQTT-4.6.0-3]. */
@@ -348,10 +390,12 @@ export class Client implements LinkOwner {
     this.flow.detach()
     const reason = error ?? new ClientError('stopped', 'the client was stopped')
     this.requests.fail(reason)
+    this.cancelStable()
     const { reconnect } = this.options
     const isLeaving = this.goodbye !== undefined
-    const willRetry = reconnect !== undefined && error !== undefined && !isLeaving && canHeal(error)
+    const willRetry = reconnect !== undefined && error !== undefined && !isLeaving && this.mayRetry(reconnect, error)
     if (willRetry) {
+      this.attempts++
       this.delay = reconnectDelay(reconnect, this.delay, this.random())
       this.cancelRetry = this.clock.after(this.delay, () => this.connect())
     } else {
@@ -359,5 +403,10 @@ export class Client implements LinkOwner {
       this.flow.fail(reason)
     }
     this.handler.onDisconnect(isLeaving ? undefined : error, willRetry ? this.delay : undefined)
+  }
+
+  private mayRetry({ attempts, onlyAfterLoss }: ReconnectDelays, error: ClientError): boolean {
+    if (onlyAfterLoss && (!this.wasAccepted || error.kind === 'refused')) return false
+    return this.attempts < (attempts ?? Number.POSITIVE_INFINITY) && canHeal(error)
   }
 }

@@ -2,7 +2,8 @@
 // checks on what a broker may send when (mqtt-rules E.10). What packets mean for the session is its owner's business.
 
 import { Connection, type ConnectionOwner, type SharedMemory } from '../net/connection.js'
-import { causeOf, type DialError, type DialTarget, dial } from '../net/dial.js'
+import { cannotConnect, DialError, type Dialling, type DialStage, type DialTarget, dial } from '../net/dial.js'
+import { causeOf, isTlsError } from '../net/dial-causes.js'
 import type { SharedReadBuffer } from '../net/plain-socket.js'
 import { decodePacket, encodePacket, type Packet } from '../protocol/codec.js'
 import { PacketType } from '../protocol/packet-types.js'
@@ -37,6 +38,8 @@ export interface LinkEnvironment {
   readonly memory: ClientMemory
   readonly topics: TopicTable
   readonly watcher: PacketWatcher | undefined
+  /** ms to CONNACK. */
+  readonly connectTimeout: number | undefined
 }
 
 export type SessionPacket = Publish | Ack | Suback | Unsuback
@@ -53,6 +56,19 @@ export interface LinkOwner {
 
 /** ms that the broker has to close its side before the connection is dropped. */
 const GRACE = 500
+/** First bytes of what else may answer on a port. */
+const FOREIGN: Readonly<Record<number, string>> = {
+  21: 'the broker speaks TLS on this port',
+  72: 'the broker speaks HTTP on this port, which may be for WebSocket (--ws)',
+}
+/** What has taken too long at each stage. */
+const WAITING: Readonly<Record<DialStage, string>> = {
+  lookup: 'the name is not found',
+  connect: 'nobody answers',
+  proxy: 'the proxy does not connect',
+  tls: 'the TLS handshake is not done',
+  websocket: 'the WebSocket handshake is not done',
+}
 /** Bytes that may wait for the socket before publishing pauses. */
 const MAX_PENDING_BYTES = 1_048_576
 
@@ -64,9 +80,12 @@ export class Link implements ConnectionOwner {
   private readonly environment: LinkEnvironment
   private state: 'dialling' | 'connecting' | 'open' | 'closing' | 'over' = 'dialling'
   private keepAlive: KeepAlive | undefined = undefined
-  private cancelDial: Cancel = () => {}
+  private dialling: Dialling | undefined = undefined
+  private cancelDeadline: Cancel = () => {}
   private cancelTimer: Cancel = () => {}
   private isReading = true
+  /** What speaks at the other end, if its first byte is not one of MQTT. */
+  private foreign: string | undefined = undefined
   /** What `onEnd` is told once the connection has closed. */
   private outcome: ClientError | undefined = undefined
 
@@ -78,12 +97,15 @@ export class Link implements ConnectionOwner {
   }
 
   start(): void {
-    this.cancelDial = dial(
+    const { clock, connectTimeout, memory } = this.environment
+    if (connectTimeout !== undefined)
+      this.cancelDeadline = clock.after(connectTimeout, () => this.onDeadline(connectTimeout))
+    this.dialling = dial(
       this.target,
-      this.environment.memory.reads,
-      (bytes, length) => this.connection?.onData(bytes, length),
+      memory.reads,
+      (bytes, length) => this.onData(bytes, length),
       (socket) => {
-        const connection = new Connection(socket, this, 'server', this.environment.memory)
+        const connection = new Connection(socket, this, 'server', memory)
         const { maximumPacketSize } = this.connect.properties
         connection.framer.version = this.connect.protocolVersion
         if (maximumPacketSize !== undefined) connection.framer.maximumPacketSize = maximumPacketSize
@@ -94,8 +116,28 @@ export class Link implements ConnectionOwner {
         this.startKeepAlive(this.connect.keepAlive)
         this.keepAlive?.expectAnswer()
       },
-      (error: DialError) => this.finish(new ClientError('connect', error.message, 0, { cause: error })),
+      (error) => this.finish(connectError(error)),
     )
+  }
+
+  private onData(bytes: Buffer, length: number): void {
+    const { connection } = this
+    if (connection?.bytesReceived === 0) this.foreign = FOREIGN[bytes[0] ?? 0]
+    connection?.onData(bytes, length)
+  }
+
+  private onDeadline(ms: number): void {
+    const stage = this.state === 'dialling' ? this.dialling?.stage : undefined
+    const waited = stage === undefined ? 'the broker does not answer CONNECT' : WAITING[stage]
+    const message = `${cannotConnect(this.target)}: ${waited} within ${ms / 1000} s`
+    this.drop(stage === undefined ? new ClientError('timeout', message) : connectError(new DialError(stage, message)))
+  }
+
+  /** Ends at once. */
+  private drop(error: ClientError | undefined): void {
+    this.dialling?.cancel()
+    this.connection?.destroy()
+    this.finish(error)
   }
 
   send(packet: Packet): void {
@@ -122,12 +164,15 @@ export class Link implements ConnectionOwner {
     } else if (this.state !== 'closing') this.abort()
   }
 
+  /** Sends what is pending and closes without DISCONNECT. */
+  hangUp(): void {
+    if (this.state === 'open') this.close(undefined, undefined)
+    else if (this.state !== 'closing') this.abort()
+  }
+
   /** Closes without a word, so that the broker publishes the will. */
   abort(): void {
-    if (this.state === 'over') return
-    this.cancelDial()
-    this.connection?.destroy()
-    this.finish(undefined)
+    if (this.state !== 'over') this.drop(undefined)
   }
 
   /** Sends what is pending and `last`, closes this side, and waits a short while for the broker to close its own. */
@@ -135,6 +180,7 @@ export class Link implements ConnectionOwner {
     this.state = 'closing'
     this.outcome = outcome
     this.cancelTimer()
+    this.cancelDeadline()
     if (last !== undefined) this.send(last)
     this.connection?.end() // [MQTT-3.14.4-1] [MQTT-3.14.4-2]
     this.awaitClose()
@@ -154,6 +200,7 @@ export class Link implements ConnectionOwner {
     if (this.state === 'over') return
     this.state = 'over'
     this.cancelTimer()
+    this.cancelDeadline()
     this.owner.onEnd(error)
   }
 
@@ -212,6 +259,7 @@ export class Link implements ConnectionOwner {
     if (properties.authenticationMethod !== method)
       throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'another authentication method than asked for') // [MQTT-4.12.0-5] [MQTT-4.12.0-6]
     this.state = 'open'
+    this.cancelDeadline()
     this.startKeepAlive(properties.serverKeepAlive ?? this.connect.keepAlive) // [MQTT-3.1.2-21] [MQTT-3.2.2-21]
     this.owner.onOpen(packet)
   }
@@ -255,6 +303,11 @@ export class Link implements ConnectionOwner {
       throw error
     }
     const { reasonCode, message } = error
+    if (this.foreign !== undefined) {
+      this.connection?.destroy()
+      this.finish(connectError(new DialError('connect', `${cannotConnect(this.target)}: ${this.foreign}`, true)))
+      return
+    }
     const goodbye: Disconnect = { type: PacketType.DISCONNECT, reasonCode, properties: NO_PROPERTIES }
     const outcome = new ClientError('protocol', `the broker broke the protocol: ${message}`, reasonCode, {
       cause: error,
@@ -268,9 +321,17 @@ export class Link implements ConnectionOwner {
 
   onClose(error: Error | undefined): void {
     if (this.state === 'closing') this.finish(this.outcome)
-    else {
-      const cause = error === undefined ? 'the broker closed it' : causeOf(error)
+    else if (this.state === 'connecting' && error !== undefined && isTlsError(error)) {
+      // In TLS 1.3 the broker looks at the client's certificate when the handshake is over for the client.
+      this.finish(connectError(new DialError('tls', `${cannotConnect(this.target)}: ${causeOf(error)}`, true)))
+    } else {
+      const closed = this.state === 'connecting' ? 'the broker closed it in answer to CONNECT' : 'the broker closed it'
+      const cause = error === undefined ? closed : causeOf(error)
       this.finish(new ClientError('lost', `connection lost: ${cause}`, 0, { cause: error }))
     }
   }
+}
+
+function connectError(error: DialError): ClientError {
+  return new ClientError('connect', error.message, 0, { cause: error })
 }

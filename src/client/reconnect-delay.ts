@@ -4,6 +4,10 @@
 export interface ReconnectDelays {
   readonly base: number
   readonly cap: number
+  /** Most attempts in a row; without end unless given. A connection that has stood for a while begins a new row. */
+  readonly attempts?: number | undefined
+  /** Only to get back what the broker had accepted before: not after a first failure, and not after a refusal. */
+  readonly onlyAfterLoss?: boolean
 }
 
 /**

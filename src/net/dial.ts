@@ -1,101 +1,231 @@
-// Opens connections to a broker: by name or address, IPv4 or IPv6, over TCP. What went wrong is turned into words that name
-// host, address, port and cause. Other transports have a file of their own and one line here.
+// Opens connections to a broker: by name or address, IPv4 or IPv6, over TCP or a Unix socket, with layers such as TLS above. What
+// went wrong is turned into words that name host, address, port and cause. Each layer has a file of its own; whoever dials makes
+// those it wants, so that nothing is loaded which is not used.
 
-import { connect, type Socket } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { causeOf, codeOf } from './dial-causes.js'
 import type { ChunkTaker, SharedReadBuffer } from './plain-socket.js'
 
-export interface DialTarget {
+/** How far a connection has come, or failed to come. */
+export type DialStage = 'lookup' | 'connect' | 'proxy' | 'tls' | 'websocket'
+
+export interface HostPort {
   /** Name or address; IPv6 without brackets. */
   readonly host: string
+  /** 0: `host` is the path of a Unix socket. */
   readonly port: number
 }
 
-/** No connection came about. `stage` tells how far it got: finding the name's address, or connecting to it. */
+export interface DialTarget extends HostPort {
+  /** The address of this machine to connect from. */
+  readonly localAddress?: string | undefined
+  /** The proxy, whose layer is then the first of `layers`. */
+  readonly proxy?: HostPort | undefined
+  /** From the wire up. */
+  readonly layers?: readonly DialLayer[]
+  /** Finds where to go for the name `host`, best first. */
+  readonly locate?: ((host: string) => Promise<readonly HostPort[]>) | undefined
+}
+
+/** What lies between a socket and MQTT. */
+export interface DialLayer {
+  readonly stage: DialStage
+  /** Shakes hands on `socket` as a client of `target`. Calls one of the outcome's functions, once. */
+  open(socket: Duplex, target: HostPort, outcome: LayerOutcome): void
+}
+
+export interface LayerOutcome {
+  /** Takes what arrives, if this layer is the last; otherwise nothing may be read. */
+  readonly take: ChunkTaker | undefined
+  opened(stream: Duplex): void
+  /** `lasting`: trying again cannot help. */
+  failed(reason: string, lasting: boolean): void
+}
+
+/** No connection came about. `stage` tells how far it got; `isLasting` that another attempt would end the same way. */
 export class DialError extends Error {
   override readonly name = 'DialError'
-  readonly stage: 'lookup' | 'connect'
+  readonly stage: DialStage
+  readonly isLasting: boolean
 
-  constructor(stage: 'lookup' | 'connect', message: string, options: ErrorOptions) {
+  constructor(stage: DialStage, message: string, isLasting = false, options?: ErrorOptions) {
     super(message, options)
     this.stage = stage
+    this.isLasting = isLasting
   }
+}
+
+/** A connection that is being made. */
+export interface Dialling {
+  readonly stage: DialStage
+  /** Gives up; nothing is called afterwards. */
+  cancel(): void
 }
 
 /** ms after which the next address of a name is tried beside the one that does not answer. */
 const NEXT_ADDRESS_AFTER = 2000
 
-/** TABLE of the system's error codes in words. */
-const CAUSES: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EADDRNOTAVAIL: 'address not available',
-  EAI_AGAIN: 'the name cannot be looked up now',
-  ECONNABORTED: 'connection aborted',
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'connection reset',
-  EHOSTDOWN: 'host is down',
-  EHOSTUNREACH: 'no route to host',
-  ENETDOWN: 'network is down',
-  ENETUNREACH: 'network is unreachable',
-  ENOTFOUND: 'no such host',
-  EPIPE: 'connection broken',
-  ETIMEDOUT: 'connection timed out',
-}
-
-/** A socket's error in words, without address. */
-export function causeOf(error: Error): string {
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  return CAUSES[code] ?? (error.message || code)
-}
-
-/** `host:port`, with brackets around an IPv6 address. */
-export function hostAndPort({ host, port }: DialTarget): string {
+/** `host:port`, with brackets around an IPv6 address; the path of a Unix socket. */
+export function hostAndPort({ host, port }: HostPort): string {
+  if (port === 0) return host
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** Beginning of every message. */
+export function cannotConnect(target: HostPort): string {
+  return `cannot connect to ${hostAndPort(target)}`
 }
 
 function attempts(error: Error): readonly Error[] {
   return error instanceof AggregateError ? error.errors.filter((each): each is Error => each instanceof Error) : [error]
 }
 
-function dialError(target: DialTarget, error: Error): DialError {
-  const stage = 'syscall' in error && error.syscall === 'getaddrinfo' ? 'lookup' : 'connect'
-  const causes = attempts(error).map((each) => {
-    const address = 'address' in each && typeof each.address === 'string' ? each.address : target.host
-    return address === target.host ? causeOf(each) : `${causeOf(each)} (${address})`
-  })
-  const hint = /^[^:]+:\d+$/.test(target.host) ? '; the port is given apart from the host' : ''
-  const message = `cannot connect to ${hostAndPort(target)}: ${[...new Set(causes)].join(', ')}${hint}`
-  return new DialError(stage, message, { cause: error })
-}
-
 /**
- * Connects to `target`. Calls `onOpen` with the socket, which already delivers what it reads to `take`, or `onFailure`; one of
- * them, once. Returns a function that gives up, after which neither is called.
+ * Connects to `target`. Calls `onOpen` with the stream, which already delivers what it reads to `take`, or `onFailure`; one of
+ * them, once.
  */
 export function dial(
   target: DialTarget,
   reads: SharedReadBuffer,
   take: ChunkTaker,
-  onOpen: (socket: Duplex) => void,
+  onOpen: (stream: Duplex) => void,
   onFailure: (error: DialError) => void,
-): () => void {
-  const { host, port } = target
-  const socket: Socket = connect({
-    host,
-    port,
-    noDelay: true,
-    onread: reads.onread(take),
-    autoSelectFamily: true,
-    autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_AFTER,
-  })
-  const fail = (error: Error) => onFailure(dialError(target, error))
-  const ignore = () => {}
-  socket.once('error', fail)
-  socket.once('connect', () => {
-    socket.off('error', fail)
-    onOpen(socket)
-  })
-  return () => {
-    socket.removeAllListeners('connect').off('error', fail).on('error', ignore).destroy()
+): Dialling {
+  const attempt = new Attempt(target, reads, take, onOpen, onFailure)
+  attempt.start()
+  return attempt
+}
+
+class Attempt implements Dialling {
+  stage: DialStage = 'lookup'
+  private readonly target: DialTarget
+  private readonly reads: SharedReadBuffer
+  private readonly take: ChunkTaker
+  private readonly onOpen: (stream: Duplex) => void
+  private readonly onFailure: (error: DialError) => void
+  private stream: Duplex | undefined = undefined
+  private isOver = false
+
+  constructor(
+    target: DialTarget,
+    reads: SharedReadBuffer,
+    take: ChunkTaker,
+    onOpen: (stream: Duplex) => void,
+    onFailure: (error: DialError) => void,
+  ) {
+    this.target = target
+    this.reads = reads
+    this.take = take
+    this.onOpen = onOpen
+    this.onFailure = onFailure
+  }
+
+  start(): void {
+    const { locate, host } = this.target
+    if (locate === undefined) {
+      this.connect(this.target, [])
+      return
+    }
+    locate(host).then(
+      ([first, ...others]) => {
+        if (this.isOver) return
+        if (first !== undefined) this.connect(first, others)
+        else this.fail(new DialError('lookup', `cannot find a broker for ${host}: no SRV record`))
+      },
+      (error: Error) => {
+        this.fail(
+          new DialError('lookup', `cannot find a broker for ${host}: ${causeOf(error)}`, false, { cause: error }),
+        )
+      },
+    )
+  }
+
+  cancel(): void {
+    this.isOver = true
+    this.stream?.on('error', () => {}).destroy()
+  }
+
+  private fail(error: DialError): void {
+    if (this.isOver) return
+    this.cancel()
+    this.onFailure(error)
+  }
+
+  /** @param others where else the broker may be. */
+  private connect(broker: HostPort, others: readonly HostPort[]): void {
+    const { target } = this
+    const hop = target.proxy ?? broker
+    const socket = this.socketTo(hop)
+    this.stream = socket
+    const onError = (error: Error) => {
+      const [next, ...rest] = others
+      if (this.isOver) return
+      if (next !== undefined) {
+        socket.on('error', () => {})
+        this.connect(next, rest)
+      } else this.fail(this.socketError(broker, hop, error))
+    }
+    socket.once('lookup', (error: Error | null) => {
+      if (error === null) this.stage = 'connect'
+    })
+    socket.once('error', onError)
+    socket.once('connect', () => {
+      socket.off('error', onError)
+      if (!this.isOver) this.climb(socket, broker, 0)
+    })
+  }
+
+  private socketTo({ host, port }: HostPort): Socket {
+    const { localAddress, layers = [] } = this.target
+    // With layers above, whoever is the last of them delivers what arrives.
+    const onread = layers.length > 0 ? undefined : this.reads.onread(this.take)
+    if (port === 0 || isIP(host) !== 0) this.stage = 'connect'
+    if (port === 0) return connect({ path: host, ...(onread && { onread }) })
+    return connect({
+      host,
+      port,
+      noDelay: true,
+      ...(onread && { onread }),
+      ...(localAddress === undefined
+        ? { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_AFTER }
+        : { localAddress, family: isIP(localAddress) }),
+    })
+  }
+
+  /** Lays layer after layer over `stream`. */
+  private climb(stream: Duplex, broker: HostPort, at: number): void {
+    const { layers = [] } = this.target
+    const layer = layers[at]
+    this.stream = stream
+    if (layer === undefined) {
+      this.isOver = true
+      this.onOpen(stream)
+      return
+    }
+    this.stage = layer.stage
+    layer.open(stream, broker, {
+      take: at + 1 === layers.length ? this.take : undefined,
+      opened: (above) => {
+        if (!this.isOver) this.climb(above, broker, at + 1)
+        else above.destroy()
+      },
+      failed: (reason, lasting) =>
+        this.fail(new DialError(layer.stage, `${cannotConnect(broker)}: ${reason}`, lasting)),
+    })
+  }
+
+  private socketError(broker: HostPort, hop: HostPort, error: Error): DialError {
+    const stage = 'syscall' in error && error.syscall === 'getaddrinfo' ? 'lookup' : 'connect'
+    const causes = attempts(error).map((each) => {
+      const address = 'address' in each && typeof each.address === 'string' ? each.address : hop.host
+      return address === hop.host ? causeOf(each) : `${causeOf(each)} (${address})`
+    })
+    const { localAddress } = this.target
+    const from = codeOf(error) === 'EADDRNOTAVAIL' && localAddress !== undefined ? ` from ${localAddress}` : ''
+    const through = hop === broker ? '' : ` through the proxy ${hostAndPort(hop)}`
+    const hint = /^[^:]+:\d+$/.test(hop.host) ? '; the port is given apart from the host' : ''
+    const message = `${cannotConnect(broker)}${through}${from}: ${[...new Set(causes)].join(', ')}${hint}`
+    return new DialError(hop === broker ? stage : 'proxy', message, false, { cause: error })
   }
 }

@@ -13,6 +13,17 @@ export class TlsFileError extends Error {
 /** The directive that names a file. */
 type Directive = 'certfile' | 'keyfile' | 'cafile' | 'capath' | 'crlfile'
 
+/** What a directive is called in messages, where that is not its own name. */
+export type DirectiveNames = Readonly<Partial<Record<Directive, string>>>
+
+/** The flags of the client commands. */
+export const CLIENT_FLAGS: DirectiveNames = {
+  certfile: '--cert',
+  keyfile: '--key',
+  cafile: '--cafile',
+  capath: '--capath',
+}
+
 /** A certificate with the chain behind it and its key, as PEM. */
 export interface Identity {
   readonly cert: string
@@ -28,25 +39,30 @@ const HASHED_NAME = /^[0-9a-f]{8}\.\d+$/
  * Reads a certificate and its key.
  * @throws TlsFileError when one cannot be read, is not what it should be, or the two do not belong together
  */
-export function readIdentity(certfile: string, keyfile: string): Identity {
-  const [leaf] = readCertificates('certfile', certfile)
-  const key = read('keyfile', keyfile)
-  if (leaf?.checkPrivateKey(privateKey(keyfile, key)) !== true)
-    throw new TlsFileError(`keyfile ${keyfile} is not the key of certfile ${certfile}`)
-  return { cert: read('certfile', certfile), key }
+export function readIdentity(certfile: string, keyfile: string, names: DirectiveNames = {}): Identity {
+  const { certfile: certName = 'certfile', keyfile: keyName = 'keyfile' } = names
+  const [leaf] = readCertificates(certName, certfile)
+  const key = read(keyName, keyfile)
+  if (leaf?.checkPrivateKey(privateKey(keyName, keyfile, key)) !== true)
+    throw new TlsFileError(`${keyName} ${keyfile} is not the key of ${certName} ${certfile}`)
+  return { cert: read(certName, certfile), key }
 }
 
 /**
  * The authorities in a file, in a folder, or both.
  * @throws TlsFileError when one cannot be read or is empty: nobody is trusted, or not checked, by mistake
  */
-export function readAuthorities(cafile: string | undefined, capath: string | undefined): readonly X509Certificate[] {
-  const fromFile = cafile === undefined ? [] : readCertificates('cafile', cafile)
+export function readAuthorities(
+  cafile: string | undefined,
+  capath: string | undefined,
+  { cafile: fileName = 'cafile', capath: folderName = 'capath' }: DirectiveNames = {},
+): readonly X509Certificate[] {
+  const fromFile = cafile === undefined ? [] : readCertificates(fileName, cafile)
   if (capath === undefined) return fromFile
-  const names = attempt('capath', capath, () => readdirSync(capath)).filter((name) => HASHED_NAME.test(name))
+  const names = attempt(folderName, capath, () => readdirSync(capath)).filter((name) => HASHED_NAME.test(name))
   if (names.length === 0)
-    throw new TlsFileError(`capath ${capath}: no certificates named by their hash (made with openssl rehash)`)
-  return [...fromFile, ...names.sort().flatMap((name) => readCertificates('capath', join(capath, name)))]
+    throw new TlsFileError(`${folderName} ${capath}: no certificates named by their hash (made with openssl rehash)`)
+  return [...fromFile, ...names.sort().flatMap((name) => readCertificates(folderName, join(capath, name)))]
 }
 
 /**
@@ -59,7 +75,7 @@ export function readRevocationLists(crlfile: string): readonly string[] {
   return lists
 }
 
-function readCertificates(directive: Directive, file: string): readonly X509Certificate[] {
+function readCertificates(directive: string, file: string): readonly X509Certificate[] {
   const found = blocks(read(directive, file), CERTIFICATES)
   if (found.length === 0) throw new TlsFileError(`${directive} ${file}: no certificate in PEM form`)
   return found.map((pem, index) => {
@@ -71,13 +87,13 @@ function readCertificates(directive: Directive, file: string): readonly X509Cert
   })
 }
 
-function privateKey(file: string, pem: string): KeyObject {
+function privateKey(directive: string, file: string, pem: string): KeyObject {
   try {
     return createPrivateKey(pem)
   } catch (error) {
     const isEncrypted = pem.includes('ENCRYPTED') || (error instanceof Error && /passphrase/i.test(error.message))
     throw new TlsFileError(
-      `keyfile ${file}: ${isEncrypted ? 'the key is encrypted; it has to be stored without a pass phrase' : 'no private key in PEM form'}`,
+      `${directive} ${file}: ${isEncrypted ? 'the key is encrypted; it has to be stored without a pass phrase' : 'no private key in PEM form'}`,
     )
   }
 }
@@ -86,11 +102,11 @@ function blocks(text: string, kinds: readonly string[]): readonly string[] {
   return [...text.matchAll(PEM_BLOCK)].filter(([, kind = '']) => kinds.includes(kind)).map(([block]) => block)
 }
 
-function read(directive: Directive, file: string): string {
+function read(directive: string, file: string): string {
   return attempt(directive, file, () => readFileSync(file, 'latin1'))
 }
 
-function attempt<T>(directive: Directive, path: string, action: () => T): T {
+function attempt<T>(directive: string, path: string, action: () => T): T {
   try {
     return action()
   } catch (error) {

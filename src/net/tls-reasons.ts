@@ -42,7 +42,7 @@ export function notTls(first: number): string | undefined {
 
 const FirstByte = { MQTT_CONNECT: 0x10, TLS_HANDSHAKE: 0x16 } as const
 
-/** TABLE of what may be wrong with a client's certificate; `{}` stands for the names or the date. */
+/** TABLE of what may be wrong with a certificate; `{}` stands for the names or the date. */
 const VERIFICATION: Readonly<Record<string, (leaf: PeerCertificate) => string>> = {
   CERT_HAS_EXPIRED: (leaf) => `expired on ${day(earliestEnd(leaf))}`,
   CERT_NOT_YET_VALID: (leaf) => `not valid before ${day(leaf.valid_from)}`,
@@ -62,9 +62,18 @@ const VERIFICATION: Readonly<Record<string, (leaf: PeerCertificate) => string>> 
 
 /** A certificate that was not accepted, in words. `code` is OpenSSL's. */
 export function certificateReason(code: string, leaf: PeerCertificate): string {
+  return `client certificate of ${nameOf(leaf.subject)}: ${verification(code, leaf)}`
+}
+
+/** A broker's certificate that was not accepted, in words. */
+export function serverCertificateReason(code: string, leaf: PeerCertificate): string {
+  const what = code === 'INVALID_PURPOSE' ? 'not meant for servers' : verification(code, leaf)
+  return `certificate of the broker, ${nameOf(leaf.subject)}: ${what}`
+}
+
+function verification(code: string, leaf: PeerCertificate): string {
   const say = VERIFICATION[code]
-  const what = say === undefined ? code.toLowerCase().replaceAll('_', ' ') : say(leaf)
-  return `client certificate of ${nameOf(leaf.subject)}: ${what}`
+  return say === undefined ? code.toLowerCase().replaceAll('_', ' ') : say(leaf)
 }
 
 function nameOf(name: PeerCertificate['subject'] | undefined): string {

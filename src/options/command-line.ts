@@ -1,8 +1,10 @@
 // argv → values, for every command. Mosquitto's style is stricter than yargs': each option is a word of its own and the next word
 // is its value whatever it looks like (`-m -5`); `--opt=value` works too. argv is brought into one form first, then parsed.
 import parseArguments from 'yargs-parser'
+import { urlParts } from './broker-url.js'
 import { nearest } from './nearest.js'
 import { type Flag, hasValue, type Option, type ValuesOf, valuesOf } from './option.js'
+import type { EarlierWords } from './options-file.js'
 import { quoted } from './text.js'
 import { parseValue, WORD_END } from './values.js'
 
@@ -28,6 +30,15 @@ interface Given {
   readonly text: string
 }
 
+export interface CommandLineRules {
+  readonly operands?: boolean | 'behind --'
+  /** What stands before `argv`, such as the lines of an options file; asked for once the options in `argv` are known. */
+  readonly earlier?: (scanned: {
+    readonly names: readonly string[]
+    text(name: string): string | undefined
+  }) => readonly EarlierWords[]
+}
+
 interface Scanned {
   readonly given: readonly Given[]
   readonly operands: readonly string[]
@@ -37,30 +48,52 @@ interface Scanned {
 
 /**
  * Reads `argv` (without node and script) by `table`. The last of several values counts, unless the option is repeatable. With
- * `operands` the first word that is not an option, and everything behind it, is an operand; otherwise such a word is an error.
+ * `operands` the first word that is not an option, and everything behind it, is an operand, or with `behind --` what follows that
+ * word; otherwise such a word is an error.
  * Throws `UsageError` at the first thing wrong, from left to right.
  */
 export function parseCommandLine<const T extends readonly Flag[]>(
   table: T,
   argv: readonly string[],
-  { operands = false } = {},
+  { operands = false, earlier = () => [] }: CommandLineRules = {},
 ): CommandLine<T> {
   const scanned = scan(table, argv, operands)
-  if (!scanned.ended) checkTogether(table, scanned.given)
+  const given = scanned.ended ? scanned.given : [...scanEarlier(table, scanned.given, earlier), ...scanned.given]
+  if (!scanned.ended) checkTogether(table, given)
   return {
-    values: valuesOf(table, collect(table, scanned.given)),
-    given: scanned.given.map(({ row }) => row.name),
+    values: valuesOf(table, collect(table, given)),
+    given: given.map(({ row }) => row.name),
     operands: scanned.operands,
   }
 }
 
+function scanEarlier(
+  table: readonly Flag[],
+  given: readonly Given[],
+  earlier: NonNullable<CommandLineRules['earlier']>,
+): readonly Given[] {
+  const names = given.map(({ row }) => row.name)
+  const lines = earlier({ names, text: (name) => given.findLast(({ row }) => row.name === name)?.text })
+  return lines.flatMap(({ words, origin }) => {
+    try {
+      return scan(table, words, false).given.map((each) => ({ ...each, flag: `${origin}: ${each.flag}` }))
+    } catch (error) {
+      throw error instanceof UsageError ? new UsageError(`${origin}: ${error.message}`) : error
+    }
+  })
+}
+
 /** Finds each option and its words. */
-function scan(table: readonly Flag[], argv: readonly string[], operands: boolean): Scanned {
+function scan(table: readonly Flag[], argv: readonly string[], operands: boolean | 'behind --'): Scanned {
   const byFlag = new Map(table.flatMap((row) => row.flags.map((flag) => [flag, row] as const)))
   const given: Given[] = []
+  let taker: Flag | undefined
   for (let at = 0; at < argv.length; ) {
     const word = argv[at++] ?? ''
-    if (operands && (word === '-' || !word.startsWith('-')))
+    if (taker !== undefined && !byFlag.get(splitAttached(word).flag)?.needs?.includes(taker.name))
+      return { given, operands: argv.slice(word === '--' ? at : at - 1), ended: false }
+    if (operands === 'behind --' && word === '--') return { given, operands: argv.slice(at), ended: false }
+    if (operands === true && (word === '-' || !word.startsWith('-')))
       return { given, operands: [word, ...argv.slice(at)], ended: false }
     const { flag, attached } = byFlag.has(word) ? { flag: word } : splitAttached(word)
     const row = byFlag.get(flag)
@@ -68,8 +101,9 @@ function scan(table: readonly Flag[], argv: readonly string[], operands: boolean
     const text = takeWords(row, flag, attached, argv.slice(at))
     at += text.taken
     checkAvailable(row, flag, text.words)
-    given.push({ row, flag, text: text.words })
+    given.push({ row, flag, text: text.words }, ...impliedBy(table, row, flag, text.words))
     if (row.ends) return { given, operands: [], ended: true }
+    if (row.takesRest) taker = row
   }
   return { given, operands: [], ended: false }
 }
@@ -86,9 +120,26 @@ function takeWords(row: Flag, flag: string, attached: string | undefined, rest: 
   const all = attached === undefined ? rest : [attached, ...rest]
   const isPair = row.kind === 'property' && all[1]?.toLowerCase() === 'user-property'
   const wanted = isPair ? [...args, 'VALUE'] : args
+  if (row.leftOut !== undefined && attached === undefined && !isValue(rest[0])) return { words: row.leftOut, taken: 0 }
   if (all.length < wanted.length) throw new UsageError(`${flag} needs ${wanted.join(' ')} behind it`)
   const words = all.slice(0, wanted.length).join(WORD_END)
   return { words, taken: wanted.length - (attached === undefined ? 0 : 1) }
+}
+
+/** The options that one word sets besides its own. */
+function impliedBy(table: readonly Flag[], { kind }: Flag, flag: string, text: string): readonly Given[] {
+  if (kind !== 'url' && kind !== 'socket-path') return []
+  const parts = kind === 'url' ? urlParts(text) : { value: [['host', text] as const, ['port', '0'] as const] }
+  if ('problem' in parts) throw new UsageError(`${flag} ${parts.problem}`)
+  return parts.value.flatMap(([name, part]) => {
+    const row = table.find((each) => each.name === name)
+    return row === undefined ? [] : [{ row, flag, text: part }]
+  })
+}
+
+/** Whether a word is the value of an option that may go without: `-` is, as a name for standard input. */
+function isValue(word: string | undefined): boolean {
+  return word !== undefined && (word === '-' || !word.startsWith('-'))
 }
 
 function checkAvailable(row: Flag, flag: string, text: string): void {

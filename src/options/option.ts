@@ -8,8 +8,11 @@ export type LogDestination =
 
 /** One `address` of a bridge. */
 export interface BridgeAddress {
+  /** Name or address; the path of a Unix socket when `port` is 0. */
   readonly host: string
   readonly port: number
+  /** Where MQTT is carried by WebSocket: what is asked for, and whether the scheme is that of TLS. */
+  readonly webSocket?: { readonly path: string; readonly isSecure: boolean }
 }
 
 /** One `topic` line of a bridge; prefixes are joined to the pattern as they are, without a slash. */
@@ -26,13 +29,6 @@ export interface RestartTimeout {
   readonly base: number
   readonly cap: number
   readonly stable: number
-}
-
-/** `bridge_tcp_keepalive`: seconds, seconds, probes. */
-export interface TcpKeepalive {
-  readonly idle: number
-  readonly interval: number
-  readonly count: number
 }
 
 /** One `-D`: an MQTT 5.0 property for one kind of packet; two values for a user property. Names are in lower case. */
@@ -57,7 +53,7 @@ export interface KindTypes {
   readonly 'topic-prefix': string
   /** Seconds, written as a number with one of s h d w m y behind it. */
   readonly duration: number
-  /** 0 to 4294967295: beyond the int32 of the other directives. */
+  /** 0 to 4294967295 unless the row says otherwise: beyond the int32 of the other directives. */
   readonly 'unsigned-integer': number
   /** The levels of the CONNECT packet: 3 (3.1), 4 (3.1.1), 5 (5.0). */
   readonly 'protocol-versions': readonly (3 | 4 | 5)[]
@@ -65,7 +61,6 @@ export interface KindTypes {
   readonly addresses: readonly BridgeAddress[]
   readonly 'bridge-topic': BridgeTopic
   readonly 'restart-timeout': RestartTimeout
-  readonly 'tcp-keepalive': TcpKeepalive
   /** Present on the command line or not. */
   readonly flag: boolean
   /** A word of the command line as it is, `min` and `max` in bytes; the second is the name of a file. */
@@ -78,6 +73,10 @@ export interface KindTypes {
   /** Seconds; 4294967295 for `-1` and `∞`, which mean never. */
   readonly 'session-expiry': number
   readonly property: PropertyArgument
+  /** A broker's address; sets host, port, topic, user name and password as well. */
+  readonly url: string
+  /** The path of a Unix socket; sets host and port 0 as well. */
+  readonly 'socket-path': string
   /** Lines that open a context or name a folder instead of having a value. */
   readonly structure: never
 }
@@ -101,6 +100,8 @@ export interface Option {
   /** What happens to a number out of range that is not an error. */
   readonly below?: 'raised' | 'raised with a warning'
   readonly above?: 'lowered with a warning'
+  /** A text that may be any bytes; others are UTF-8. */
+  readonly bytes?: true
   /** The words that `word` and `words` accept. */
   readonly words?: readonly string[]
   /** May be given more than once; the value is a list in the order written. */
@@ -149,6 +150,8 @@ export interface Directive extends Option {
   readonly own?: true
   /** Why the default is not Mosquitto's. */
   readonly differs?: string
+  /** The value is a password or a key: a file that holds it should be for its owner alone. */
+  readonly secret?: true
 }
 
 /** A row for a flag of a command. */
@@ -157,6 +160,10 @@ export interface Flag extends Option {
   readonly flags: readonly string[]
   /** What help calls the words behind the flag; their number is how many are taken. None for kind `flag`. */
   readonly args?: readonly string[]
+  /** The one word may be left out and is this then: where none stands behind the flag, or another option does. */
+  readonly leftOut?: string
+  /** What stands behind the value, apart from options that need this one, is no option but an operand: a command with its arguments. */
+  readonly takesRest?: true
   /** Most occurrences of a repeatable flag. */
   readonly most?: number
   /** At most one flag of a group may be given, once. */

@@ -1,8 +1,8 @@
 // Text → value, one parser per kind of option. A problem or warning is a sentence without its subject ("must be …"): the reader that
 // knows how the option was written puts the name in front. Bridges' own kinds are in bridge-values.ts.
-import { parseAddresses, parseBridgeTopic, parseRestartTimeout, parseTcpKeepalive } from './bridge-values.js'
+import { parseAddresses, parseBridgeTopic, parseRestartTimeout } from './bridge-values.js'
 import type { Kind, KindTypes, LogDestination, Option, PropertyArgument } from './option.js'
-import { firstWord, isWellFormed, type Parsed, problem, quoted, value, words } from './text.js'
+import { firstWord, hasForeignBytes, isWellFormed, type Parsed, problem, quoted, value, words } from './text.js'
 
 /** Value of `text` for `row`. `before` is the earlier value of an option whose lines add up (`words`, `log-destination`). */
 type Parser<K extends Kind> = (text: string, row: Option, before: unknown) => Parsed<KindTypes[K]>
@@ -23,7 +23,7 @@ const LEVELS: ReadonlyMap<string, 3 | 4 | 5> = new Map([
 const parsers: { readonly [K in Kind]: Parser<K> } = {
   boolean: parseBoolean,
   integer: (text, row) => parseInteger(text, row, INT32_MIN, INT32_MAX),
-  'unsigned-integer': (text, row) => parseInteger(text, row, 0, NEVER),
+  'unsigned-integer': (text, row) => parseInteger(text, row, 0, row.max ?? NEVER),
   string: parseString,
   path: parseString,
   word: parseWord,
@@ -35,7 +35,6 @@ const parsers: { readonly [K in Kind]: Parser<K> } = {
   addresses: parseAddresses,
   'bridge-topic': parseBridgeTopic,
   'restart-timeout': parseRestartTimeout,
-  'tcp-keepalive': parseTcpKeepalive,
   flag: () => value(true),
   text: parseText,
   file: parseText,
@@ -45,6 +44,8 @@ const parsers: { readonly [K in Kind]: Parser<K> } = {
   'session-expiry': (text, row) =>
     text === '-1' || text === '∞' ? value(NEVER) : parseInteger(text, { ...row, min: 0 }, 0, NEVER),
   property: parseProperty,
+  url: parseText,
+  'socket-path': parseText,
   structure: () => problem('has no value'),
 }
 
@@ -102,8 +103,9 @@ function parseString(text: string, row: Option): Parsed<string> {
 }
 
 function parseText(text: string, row: Option): Parsed<string> {
-  const { min = row.kind === 'file' ? 1 : 0, max = Infinity } = row
+  const { min = row.kind === 'text' ? 0 : 1, max = Infinity } = row
   if (text.length < min) return problem('must not be empty')
+  if (!row.bytes && hasForeignBytes(text)) return problem('must be UTF-8')
   return Buffer.byteLength(text) > max ? problem(`must not be longer than ${max} bytes`) : value(text)
 }
 

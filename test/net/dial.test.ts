@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { describe, test } from 'node:test'
-import { causeOf, type DialError, dial, hostAndPort } from '../../src/net/dial.js'
+import { type DialError, dial, hostAndPort } from '../../src/net/dial.js'
+import { causeOf } from '../../src/net/dial-causes.js'
 import { SharedReadBuffer } from '../../src/net/plain-socket.js'
 
 const reads = new SharedReadBuffer()
@@ -73,14 +74,14 @@ describe('dial', () => {
   test('after giving up nothing is called', async () => {
     const port = await freePort()
     const called: string[] = []
-    const cancel = dial(
+    const attempt = dial(
       { host: '127.0.0.1', port },
       reads,
       () => {},
       () => called.push('open'),
       () => called.push('failed'),
     )
-    cancel()
+    attempt.cancel()
     await failure('127.0.0.1', port)
     assert.deepEqual(called, [])
   })

@@ -1,0 +1,148 @@
+// TLS as a client: the settings made from files, the handshake on a connected socket, and the judgement on the broker's certificate,
+// with the names it is for and the name that was asked for. Files are read by tls-files, causes worded by dial-causes and
+// tls-reasons.
+
+import { appendFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import type { Duplex } from 'node:stream'
+import {
+  checkServerIdentity,
+  connect,
+  createSecureContext,
+  DEFAULT_CIPHERS,
+  type PeerCertificate,
+  type SecureContext,
+  type SecureContextOptions,
+  type TLSSocket,
+} from 'node:tls'
+import type { DialLayer, HostPort, LayerOutcome } from './dial.js'
+import { causeOf, codeOf } from './dial-causes.js'
+import { readStream } from './plain-socket.js'
+import { systemAuthorities } from './system-authorities.js'
+import { CLIENT_FLAGS, readAuthorities, readIdentity, TlsFileError } from './tls-files.js'
+import { serverCertificateReason } from './tls-reasons.js'
+
+export interface TlsDialRules {
+  /** Whom to trust; the system's authorities with `usesSystem`. */
+  readonly cafile: string | undefined
+  readonly capath: string | undefined
+  readonly usesSystem: boolean
+  /** Both or neither. */
+  readonly certfile: string | undefined
+  readonly keyfile: string | undefined
+  /** Instead of certificates; it ends at TLS 1.2. */
+  readonly psk: { readonly key: Buffer; readonly identity: string } | undefined
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  /** An OpenSSL list; suites of TLS 1.3 if that is the least version. */
+  readonly ciphers: string | undefined
+  readonly alpn: string | undefined
+  /** A file for the keys of each session, for those who want to read along. */
+  readonly keyLog: string | undefined
+  /** Whether the certificate has to be right. */
+  readonly verifies: boolean
+  /** Over a Unix socket, where no host has a name. */
+  readonly isLocal: boolean
+}
+
+const isSuite = (name: string) => name.startsWith('TLS_')
+
+export class TlsDialer implements DialLayer {
+  readonly stage = 'tls'
+  private readonly rules: TlsDialRules
+  private readonly context: SecureContext
+
+  /** @throws TlsFileError when a file cannot be used or OpenSSL refuses a setting */
+  constructor(rules: TlsDialRules) {
+    this.rules = rules
+    const { certfile, keyfile, psk, minVersion, keyLog } = rules
+    const authorities = readAuthorities(rules.cafile, rules.capath, CLIENT_FLAGS).map((each) => each.toString())
+    const settings: SecureContextOptions = {
+      ...(certfile !== undefined && keyfile !== undefined && readIdentity(certfile, keyfile, CLIENT_FLAGS)),
+      ca: [...authorities, ...(rules.usesSystem ? systemAuthorities() : [])],
+      ciphers: cipherList(rules),
+      minVersion,
+      ...(psk !== undefined && { maxVersion: 'TLSv1.2' }),
+    }
+    this.context = secureContext(settings)
+    if (keyLog !== undefined) this.log(keyLog, '')
+  }
+
+  /** @throws TlsFileError when the file cannot be written */
+  private log(file: string, line: string | Buffer): void {
+    try {
+      appendFileSync(file, line)
+    } catch (error) {
+      throw new TlsFileError(`--tls-keylog ${file}: ${causeOf(error as Error)}`, { cause: error })
+    }
+  }
+
+  open(socket: Duplex, { host }: HostPort, { take, opened, failed }: LayerOutcome): void {
+    const { alpn, keyLog, psk, isLocal } = this.rules
+    const secured = connect({
+      socket,
+      secureContext: this.context,
+      // The certificate is judged below, where there are words for it.
+      rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
+      ...(isIP(host) === 0 && !isLocal && { servername: host }),
+      ...(alpn !== undefined && { ALPNProtocols: [alpn] }),
+      ...(psk !== undefined && { pskCallback: () => ({ psk: psk.key, identity: psk.identity }) }),
+    })
+    if (keyLog !== undefined) secured.on('keylog', (line: Buffer) => this.log(keyLog, line))
+    const onError = (error: Error) => failed(handshakeReason(error), codeOf(error).startsWith('ERR_SSL_'))
+    secured.once('error', onError)
+    secured.once('secureConnect', () => {
+      const fault = this.faultOf(secured, host)
+      if (fault !== undefined) {
+        secured.off('error', onError).on('error', () => {})
+        failed(fault, true)
+        secured.destroy()
+        return
+      }
+      secured.off('error', onError)
+      if (take !== undefined) readStream(secured, take)
+      opened(secured)
+    })
+  }
+
+  /** What is wrong with the broker's certificate. */
+  private faultOf(socket: TLSSocket, host: string): string | undefined {
+    const { psk, verifies, isLocal } = this.rules
+    if (psk !== undefined || !verifies) return undefined
+    const certificate = socket.getPeerCertificate(true)
+    if (!socket.authorized) return serverCertificateReason(String(socket.authorizationError), certificate)
+    if (isLocal || checkServerIdentity(host, certificate) === undefined) return undefined
+    return `the certificate of the broker is for ${namesOf(certificate).join(', ')} and not for ${host}`
+  }
+}
+
+function namesOf({ subject, subjectaltname }: PeerCertificate): readonly string[] {
+  const names = subjectaltname?.split(', ').map((name) => name.replace(/^(DNS|IP Address|URI):/, '')) ?? []
+  return names.length > 0 ? names : [[subject?.CN].flat()[0] ?? 'nobody']
+}
+
+function handshakeReason(error: Error): string {
+  // The other side has just closed the connection, which is what a broker does that takes a handshake for bad MQTT.
+  if (codeOf(error) === 'ECONNRESET')
+    return 'the broker closed the connection in the TLS handshake; it may not speak TLS on this port'
+  return causeOf(error)
+}
+
+/** Node takes the ciphers of TLS 1.2 and the suites of TLS 1.3 in one list. */
+function cipherList({ ciphers, psk, minVersion }: TlsDialRules): string {
+  if (psk !== undefined) return ciphers ?? 'PSK'
+  const standard = DEFAULT_CIPHERS.split(':')
+  if (ciphers === undefined) return DEFAULT_CIPHERS
+  if (minVersion === 'TLSv1.3' || ciphers.split(':').some(isSuite)) return ciphers
+  return `${standard.filter(isSuite).join(':')}:${ciphers}`
+}
+
+function secureContext(settings: SecureContextOptions): SecureContext {
+  try {
+    return createSecureContext(settings)
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    const isCipher = codeOf(error) === 'ERR_SSL_NO_CIPHER_MATCH'
+    throw new TlsFileError(isCipher ? '--ciphers: none of them is known' : `TLS: ${causeOf(error)}`, { cause: error })
+  }
+}
