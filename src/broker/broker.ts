@@ -2,14 +2,12 @@
 // on time. Starts and stops it; what happens in between is in the rooms below.
 
 import { BcryptWorkers } from '../access/bcrypt-workers.js'
-import { Connection, type SharedMemory } from '../net/connection.js'
-import type { Accepted, BoundAddress } from '../net/listener.js'
-import { WriteQueue } from '../net/write-queue.js'
+import { Connection, sharedMemory } from '../net/connection.js'
+import type { Accepted } from '../net/listener.js'
 import type { Config } from '../options/config.js'
 import { NO_PROPERTIES } from '../protocol/properties.js'
 import { PublishFrames } from '../protocol/publish-frames.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
-import { BlockPool } from '../protocol/shared-block.js'
 import { TopicTable } from '../protocol/topic-table.js'
 import { localMessage } from '../session/message.js'
 import { AccessControl } from './access-control.js'
@@ -21,7 +19,7 @@ import { SysTopics } from './admin/sys-topics.js'
 import { ClientHandler, type HandlerHost } from './clients/client-handler.js'
 import { Sessions } from './clients/sessions.js'
 import { type BrokerContext, messageSettings } from './context.js'
-import { Listeners } from './listeners.js'
+import { type BoundListener, Listeners } from './listeners.js'
 import type { OpenListener } from './open-listener.js'
 import { prepareReload } from './reload.js'
 import { Router } from './routing/router.js'
@@ -56,9 +54,10 @@ export class Broker implements HandlerHost {
   private onEmpty: (() => void) | undefined = undefined
 
   constructor(config: Config, { log, version, clock = Date.now }: BrokerParts) {
-    const memory: SharedMemory = { blocks: new BlockPool(), writes: new WriteQueue() }
     const frames = new PublishFrames()
-    const router = new Router(frames)
+    const memory = sharedMemory()
+    const router = new Router(frames, memory.blocks)
+    memory.writes.beforeFlush = () => router.settle()
     this.wills = new Wills((will) => this.publishWill(will))
     this.sessions = new Sessions(
       () => this.context,
@@ -91,9 +90,9 @@ export class Broker implements HandlerHost {
    * @param onBound called in between: the time to give up rights that only binding needs.
    * @throws ListenError, AccessError, and what `onBound` throws; nothing is left open then
    */
-  async start(onBound: (bound: readonly BoundAddress[]) => void = () => {}): Promise<readonly BoundAddress[]> {
+  async start(onBound: (bound: readonly BoundListener[]) => void = () => {}): Promise<readonly BoundListener[]> {
     const { config, log } = this.context
-    const bound: BoundAddress[] = []
+    const bound: BoundListener[] = []
     try {
       bound.push(...(await this.listeners.listen()))
       onBound(bound)
@@ -153,6 +152,7 @@ export class Broker implements HandlerHost {
     const { log } = context
     const next = prepareReload(context.config, fresh, this.bcrypt)
     if ('errors' in next) return this.keepsOld(next.errors)
+    context.router.settle()
     const sockets = this.listeners.prepare(next.config)
     if (sockets.errors.length > 0) return this.keepsOld(sockets.errors)
     for (const warning of next.warnings) log.warning(warning)

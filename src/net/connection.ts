@@ -4,14 +4,15 @@
 
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { copyWords, MOST_BY_WORDS } from '../protocol/copy-words.js'
 import { Framer, type PacketSink } from '../protocol/framer.js'
 import { PacketType, type Sender } from '../protocol/packet-types.js'
 import { ackHeader } from '../protocol/packets/acks.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import type { Frame } from '../protocol/publish-frames.js'
-import type { BlockPool, SharedBlock } from '../protocol/shared-block.js'
+import { BlockPool, type SharedBlock } from '../protocol/shared-block.js'
 import { READ_BUFFER } from './plain-socket.js'
-import { WRITE_BLOCK, type WriteBlock, type WriteQueue } from './write-queue.js'
+import { WRITE_BLOCK, type WriteBlock, WriteQueue } from './write-queue.js'
 
 export interface ConnectionOwner extends PacketSink {
   /** The peer sent something that cannot be read on from: a ProtocolError, or a defect of ours. Called once at most. */
@@ -28,19 +29,17 @@ export interface SharedMemory {
   readonly writes: WriteQueue
 }
 
+/** For the connections of one process. */
+export function sharedMemory(): SharedMemory {
+  return { blocks: new BlockPool(), writes: new WriteQueue() }
+}
+
 /** Bytes taken from one socket in one turn of the event loop; Node would read thirty times as much. */
 const MOST_PER_TURN = READ_BUFFER
 /** Bytes that may arrive behind a packet whose handling takes time. */
 const MOST_HELD = 65_536
-/** Above this many bytes `Buffer.copy` is quicker than a loop. */
-const MOST_BY_WORDS = 192
-
-/** Copies `size` bytes, at least 4, word by word; the last word overlaps the one before. */
-function copyWords(source: DataView, from: number, target: DataView, at: number, size: number): void {
-  const last = size - 4
-  for (let i = 0; i < last; i += 4) target.setInt32(at + i, source.getInt32(from + i, true), true)
-  target.setInt32(at + last, source.getInt32(from + last, true), true)
-}
+/** Bytes of a stretch of shared packets that are copied rather than written on their own. */
+const MOST_FOLDED = 4096
 
 const PUBREL = ackHeader(PacketType.PUBREL)
 /** Bytes of the acknowledgements that a two-way connection gathers. */
@@ -62,8 +61,12 @@ export class Connection {
   private readonly socket: Duplex
   private readonly owner: ConnectionOwner
   private readonly writes: WriteQueue
+  /** What has gathered: bytes of its own, `used` of `block`, or a stretch that is shared with others; never both. */
   private block: WriteBlock | undefined = undefined
   private used = 0
+  private stretch: SharedBlock | undefined = undefined
+  private stretchStart = 0
+  private stretchEnd = 0
   private isDirty = false
   /** Writes that the socket has not finished, and their bytes. */
   private writing = 0
@@ -95,6 +98,7 @@ export class Connection {
       // What has gathered for a flush that is still to come goes nowhere.
       this.used = 0
       this.heldSize = 0
+      this.takeStretch()?.release()
       if (this.block !== undefined) this.writes.give(this.block)
       this.block = undefined
       this.owner.onClose(failure)
@@ -103,17 +107,21 @@ export class Connection {
 
   /** Bytes handed to this connection that have not left the process. */
   get pendingBytes(): number {
-    return this.writingBytes + this.used
+    return this.writingBytes + this.gatheredBytes
+  }
+
+  private get gatheredBytes(): number {
+    return this.used + this.stretchEnd - this.stretchStart
   }
 
   /** Writes that the socket has not finished, and the one that is gathering. */
   get pendingWrites(): number {
-    return this.writing + (this.used > 0 ? 1 : 0)
+    return this.writing + (this.gatheredBytes > 0 ? 1 : 0)
   }
 
   /** Whether more may be sent now; `onDrain` tells when it may again. */
   get isWritable(): boolean {
-    if (this.writingBytes + this.used < this.maxPendingBytes) return true
+    if (this.writingBytes + this.gatheredBytes < this.maxPendingBytes) return true
     this.wasBehind = true
     return false
   }
@@ -172,6 +180,7 @@ export class Connection {
 
   /** Makes room for `size` bytes, at most WRITE_BLOCK, and returns the block; they go to its offset `used`. */
   private reserve(size: number): WriteBlock {
+    if (this.stretch !== undefined) this.endStretch()
     let block = this.block
     if (block !== undefined && this.used + size > WRITE_BLOCK) {
       this.writeBlock()
@@ -265,6 +274,46 @@ export class Connection {
     this.socket.uncork()
   }
 
+  /** Sends block.bytes[start..end), which others send as well. */
+  writeStretch(block: SharedBlock, start: number, end: number): void {
+    if (this.isOver) return
+    const size = end - start
+    this.bytesSent += size
+    if (this.stretch === block && this.stretchEnd === start) {
+      this.stretchEnd = end
+      return
+    }
+    if (this.used > 0 && this.used + size <= WRITE_BLOCK) {
+      this.copy(block.bytes.subarray(start, end))
+      return
+    }
+    this.writeOwn()
+    if (!this.isDirty) this.schedule()
+    block.retain()
+    this.stretch = block
+    this.stretchStart = start
+    this.stretchEnd = end
+  }
+
+  private takeStretch(): SharedBlock | undefined {
+    const block = this.stretch
+    this.stretch = undefined
+    this.stretchStart = this.stretchEnd = 0
+    return block
+  }
+
+  /** Something else is to follow: a short stretch becomes bytes of our own. */
+  private endStretch(): void {
+    const { stretchStart: start, stretchEnd: end } = this
+    if (end - start > MOST_FOLDED) {
+      this.writeOwn()
+      return
+    }
+    const block = this.takeStretch() as SharedBlock
+    this.copy(block.bytes.subarray(start, end))
+    block.release()
+  }
+
   /** By reference if it can go out as it is, otherwise with a beginning of its own. */
   private writeLargeFrame(frame: Frame, header: number, packetId: number): void {
     const { bytes, start, end, payload, block } = frame
@@ -292,8 +341,17 @@ export class Connection {
     this.used = at + size
   }
 
-  private reference(bytes: Buffer, block: SharedBlock | undefined): void {
+  private writeOwn(): void {
     if (this.used > 0) this.writeBlock()
+    const { stretchStart: start, stretchEnd: end } = this
+    const block = this.takeStretch()
+    if (block === undefined) return
+    this.reference(block.bytes.subarray(start, end), block)
+    block.release()
+  }
+
+  private reference(bytes: Buffer, block: SharedBlock | undefined): void {
+    this.writeOwn()
     const size = bytes.length
     this.writing++
     this.writingBytes += size
@@ -325,7 +383,7 @@ export class Connection {
   }
 
   private writeGathered(): void {
-    if (this.used > 0) this.writeBlock()
+    this.writeOwn()
     if (this.heldSize === 0) return
     this.gatherHeldAcks()
     this.writeBlock()

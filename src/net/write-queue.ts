@@ -35,11 +35,14 @@ export class WriteBlock {
 }
 
 export class WriteQueue {
+  /** Called before connections are flushed: for who gathers for several of them. */
+  beforeFlush: () => void = () => {}
   private readonly blocks: WriteBlock[] = []
   private dirty: Flushable[] = []
   private spare: Flushable[] = []
   private isScheduled = false
   private readonly flushAll = () => {
+    this.beforeFlush()
     this.isScheduled = false
     const list = this.dirty
     this.dirty = this.spare

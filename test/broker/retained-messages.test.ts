@@ -8,6 +8,7 @@ import { RetainedMessages } from '../../src/broker/routing/retained-messages.js'
 import { Router } from '../../src/broker/routing/router.js'
 import { type PendingWill, Wills } from '../../src/broker/routing/wills.js'
 import { PublishFrames } from '../../src/protocol/publish-frames.js'
+import { BlockPool } from '../../src/protocol/shared-block.js'
 import { matches } from '../../src/protocol/topics.js'
 import { localMessage, type Message } from '../../src/session/message.js'
 
@@ -96,7 +97,8 @@ describe('router', () => {
     deliver: Receiver['deliver'],
     availability: Availability = 'ready',
   ): Subscription {
-    const receiver: Receiver = { clientId: filter, availability, deliver, deliverRetained: () => {} }
+    const follow = () => 'apart' as const
+    const receiver: Receiver = { clientId: filter, availability, deliver, follow, deliverRetained: () => {} }
     const share = /^\$share\/([^/]+)\/(.*)$/.exec(filter)
     const subscription: Subscription = {
       receiver,
@@ -114,7 +116,7 @@ describe('router', () => {
   }
 
   test('a message that comes up during a delivery waits until that is over, in order', () => {
-    const router = new Router(new PublishFrames())
+    const router = new Router(new PublishFrames(), new BlockPool())
     const seen: string[] = []
     subscribe(router, 'first', () => {
       router.publish(localMessage('second', Buffer.from('1'), 0, false))
@@ -128,7 +130,7 @@ describe('router', () => {
   })
 
   test('ten thousand of them do not exhaust the stack', () => {
-    const router = new Router(new PublishFrames())
+    const router = new Router(new PublishFrames(), new BlockPool())
     let seen = 0
     subscribe(router, 'first', () => {
       for (let i = 0; i < 10_000; i++) router.publish(localMessage('second', Buffer.alloc(0), 0, false))
@@ -140,7 +142,7 @@ describe('router', () => {
   })
 
   test('says whether anybody took the message', () => {
-    const router = new Router(new PublishFrames())
+    const router = new Router(new PublishFrames(), new BlockPool())
     const publish = (topic: string) => router.publish(localMessage(topic, Buffer.alloc(0), 0, false))
     assert.equal(publish('t'), false)
     subscribe(router, 't', () => false)
@@ -153,7 +155,7 @@ describe('router', () => {
   })
 
   test('the broker goes on when a receiver fails', () => {
-    const router = new Router(new PublishFrames())
+    const router = new Router(new PublishFrames(), new BlockPool())
     let fails = true
     let seen = 0
     subscribe(router, 't', () => {
@@ -167,7 +169,7 @@ describe('router', () => {
   })
 
   test('[MQTT-4.8.2-3] F133 a group: each member in turn, those that can take it at once first, the next when one does not take it', () => {
-    const router = new Router(new PublishFrames())
+    const router = new Router(new PublishFrames(), new BlockPool())
     const seen: string[] = []
     const member = (name: string, availability: Availability, takes = true) =>
       subscribe(router, '$share/g/t', () => takes && seen.push(name) > 0, availability)

@@ -9,7 +9,7 @@ import type { Qos } from '../../src/protocol/packets/publish.js'
 import { matches, parseFilter } from '../../src/protocol/topics.js'
 
 function receiver(clientId: string): Receiver {
-  return { clientId, availability: 'ready', deliver: () => true, deliverRetained: () => {} }
+  return { clientId, availability: 'ready', deliver: () => true, follow: () => 'apart', deliverRetained: () => {} }
 }
 
 const receivers = ['A', 'B', 'C', 'D'].map(receiver)

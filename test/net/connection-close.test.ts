@@ -3,9 +3,8 @@
 import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
-import { Connection } from '../../src/net/connection.js'
+import { Connection, sharedMemory } from '../../src/net/connection.js'
 import { WriteQueue } from '../../src/net/write-queue.js'
-import { BlockPool } from '../../src/protocol/shared-block.js'
 
 function pair(isStuck = false) {
   const written: Buffer[] = []
@@ -27,7 +26,7 @@ function pair(isStuck = false) {
     onClose: (error: Error | undefined) => void closes.push(error),
   }
   const writes = new WriteQueue()
-  const connection = new Connection(socket, owner, 'client', { blocks: new BlockPool(), writes })
+  const connection = new Connection(socket, owner, 'client', { ...sharedMemory(), writes })
   return { connection, socket, written, closes, writes, drains: () => drains, fail: (error: Error) => fail(error) }
 }
 

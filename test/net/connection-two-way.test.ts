@@ -3,10 +3,8 @@
 import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
-import { Connection, type ConnectionOwner } from '../../src/net/connection.js'
-import { WriteQueue } from '../../src/net/write-queue.js'
+import { Connection, type ConnectionOwner, sharedMemory } from '../../src/net/connection.js'
 import { PublishFrames } from '../../src/protocol/publish-frames.js'
-import { BlockPool } from '../../src/protocol/shared-block.js'
 import { localMessage } from '../../src/session/message.js'
 
 const PUBACK = 0x40
@@ -29,7 +27,7 @@ function recorded() {
       done()
     },
   })
-  const connection = new Connection(socket, owner, 'client', { blocks: new BlockPool(), writes: new WriteQueue() })
+  const connection = new Connection(socket, owner, 'client', sharedMemory())
   const frames = new PublishFrames()
   frames.use(localMessage('a', Buffer.from('hi'), 1, false))
   return {

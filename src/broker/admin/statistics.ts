@@ -24,9 +24,9 @@ export class Statistics {
     this.received[type] = (this.received[type] as number) + 1
   }
 
-  /** One more packet has gone out. */
-  countSent(type: number): void {
-    this.sent[type] = (this.sent[type] as number) + 1
+  /** So many more packets have gone out. */
+  countSent(type: number, count = 1): void {
+    this.sent[type] = (this.sent[type] as number) + count
   }
 }
 

@@ -120,6 +120,8 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       handlePublish(context, client, packet, start, block)
       return
     }
+    // An answer is not to overtake what was published before.
+    context.router.settle()
     if (end - start === 2 && header >= FIRST_ACK && header < END_OF_ACKS) {
       this.onAck(client, (header >> 4) as AckType, bytes.readUInt16BE(start), ReasonCode.SUCCESS)
       return

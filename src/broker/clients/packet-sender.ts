@@ -10,22 +10,24 @@ import { publishFlags, type Qos } from '../../protocol/packets/publish.js'
 import { NO_PROPERTIES } from '../../protocol/properties.js'
 import type { Frame } from '../../protocol/publish-frames.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
+import type { SharedBlock } from '../../protocol/shared-block.js'
 import type { Delivery } from '../../session/delivery.js'
 import { type Message, remainingExpiry } from '../../session/message.js'
 import type { OutboundSink } from '../../session/outbound.js'
 import { SentAliases } from '../../session/topic-aliases.js'
 import type { BrokerContext } from '../context.js'
+import type { Follower } from '../routing/receiver.js'
 import { describePublish } from './describe.js'
 
 const NO_LIMIT = Number.POSITIVE_INFINITY
 
-export class PacketSender implements OutboundSink {
+export class PacketSender implements OutboundSink, Follower {
   readonly version: ProtocolVersion
   private readonly context: BrokerContext
   private readonly connection: Connection
   private readonly name: string
   private readonly mountPoint: string
-  private readonly maximumPacketSize: number
+  readonly maximumPacketSize: number
   private readonly problemInformation: boolean
   /** Undefined for a client that takes no aliases. */
   private readonly aliases: SentAliases | undefined
@@ -90,6 +92,23 @@ export class PacketSender implements OutboundSink {
     if (log.isDebug)
       log.debug(`Sending PUBLISH to ${this.name} ${describePublish(message, qos, retain, dup, packetId)}`)
     return true
+  }
+
+  /** Whether messages like this one can be sent in the same bytes as to others, without looking at each. */
+  follows(message: Message, subscriptionIdentifier: number): boolean {
+    return !this.context.log.isDebug && this.isShared(message, subscriptionIdentifier)
+  }
+
+  /** Sends QoS 0 packets that others get as well, or drops them when the client is behind [MQTT-4.3.1-1]. */
+  sendStretch(block: SharedBlock, start: number, end: number, count: number, payloadBytes: number): void {
+    const { statistics } = this.context
+    if (!this.connection.isWritable) {
+      statistics.publishesDropped += count
+      return
+    }
+    this.connection.writeStretch(block, start, end)
+    statistics.countSent(PacketType.PUBLISH, count)
+    statistics.publishBytesSent += payloadBytes
   }
 
   /** Whether the client gets the same bytes as others. */

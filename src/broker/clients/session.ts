@@ -11,7 +11,7 @@ import type { Message } from '../../session/message.js'
 import { Outbound, type OutboundLimits } from '../../session/outbound.js'
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
-import type { Availability, Receiver, Subscription } from '../routing/receiver.js'
+import type { Availability, Follower, Receiver, Subscription } from '../routing/receiver.js'
 import type { PacketSender } from './packet-sender.js'
 
 /** The connection of a session, as far as the session and those who manage sessions need it. */
@@ -58,6 +58,8 @@ export class Session implements Receiver {
   private readonly context: BrokerContext
   private isDropping = false
   private last: Message | undefined = undefined
+  /** The message for which `follow` was asked last. */
+  private followed: Message | undefined = undefined
 
   constructor(context: BrokerContext, owner: SessionOwner) {
     this.context = context
@@ -80,6 +82,7 @@ export class Session implements Receiver {
 
   /** A connection has come: what is owed goes out again, unless the client may no longer read it. */
   attach(client: SessionClient, rights: ClientRights, receiveMaximum: number, now: number): void {
+    this.context.router.settle()
     this.client = client
     this.rights = rights
     this.isDropping = false
@@ -90,6 +93,7 @@ export class Session implements Receiver {
   detach(): void {
     this.client = undefined
     this.last = undefined
+    this.followed = undefined
     this.outbound.detach()
   }
 
@@ -116,6 +120,21 @@ export class Session implements Receiver {
     const qos = upgradeQos || subscription.qos < message.qos ? subscription.qos : message.qos // [MQTT-3.8.4-8]
     // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
     return this.send(message, qos, subscription.retainAsPublished && message.retain, subscription)
+  }
+
+  follow(message: Message, subscription: Subscription): Follower | 'none' | 'apart' {
+    if (subscription.noLocal && message.publisher?.clientId === this.clientId) return 'none' // [MQTT-3.8.3-3]
+    if (!this.mayHave(message.topic)) return 'none'
+    const { client } = this
+    const { allowDuplicates, upgradeQos, queueQos0 } = this.context.settings
+    const isQueued = queueQos0 && (client === undefined ? this.expiryInterval > 0 : this.outbound.queuedCount > 0)
+    if (isQueued || (upgradeQos && subscription.qos > 0)) return 'apart'
+    if (client === undefined) return 'none'
+    const { sender } = client
+    const isSecond = this.followed === message
+    this.followed = message
+    if (isSecond) return allowDuplicates || sender.version === 5 ? 'apart' : 'none'
+    return sender.follows(message, subscription.identifier) ? sender : 'apart'
   }
 
   deliverRetained(message: Message, subscription: Subscription): void {

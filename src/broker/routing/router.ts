@@ -2,7 +2,9 @@
 // set of encoded frames for all. Whether a receiver takes it is the receiver's business.
 
 import type { PublishFrames } from '../../protocol/publish-frames.js'
+import type { BlockPool } from '../../protocol/shared-block.js'
 import type { Message } from '../../session/message.js'
+import { Burst } from './burst.js'
 import { availabilities, type Subscription } from './receiver.js'
 import { RetainedMessages } from './retained-messages.js'
 import { type SharedGroup, Subscriptions } from './subscriptions.js'
@@ -11,13 +13,18 @@ export class Router {
   readonly subscriptions = new Subscriptions()
   readonly retained = new RetainedMessages()
   private readonly frames: PublishFrames
+  private readonly burst: Burst
   private isPublishing = false
   /** Messages that came up while another was being delivered, for instance from the log. */
   private readonly waiting: Message[] = []
 
-  /** @param frames what receivers take their packets from. */
-  constructor(frames: PublishFrames) {
+  /**
+   * @param frames what receivers take their packets from
+   * @param blocks where packets are kept that many receivers get
+   */
+  constructor(frames: PublishFrames, blocks: BlockPool) {
     this.frames = frames
+    this.burst = new Burst(frames, this.subscriptions, blocks)
   }
 
   /** Delivers to everyone concerned. Returns whether any subscription took it [MQTT-4.5.0-1]. */
@@ -29,13 +36,21 @@ export class Router {
     }
     this.isPublishing = true
     try {
-      const taken = this.deliver(message)
-      for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) this.deliver(next)
+      const taken = this.burst.takes(message) || this.deliver(message)
+      for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) {
+        this.burst.end()
+        this.deliver(next)
+      }
       return taken
     } finally {
       this.isPublishing = false
       this.frames.release()
     }
+  }
+
+  /** Hands out what is still being gathered: to be called before connections are flushed, and before who gets what changes. */
+  settle(): void {
+    this.burst.end()
   }
 
   private deliver(message: Message): boolean {

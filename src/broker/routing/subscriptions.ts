@@ -51,7 +51,7 @@ export class Subscriptions {
   /** Results in two generations: when the younger is full it becomes the older, and what is not asked for again is forgotten. */
   private cache = new Map<string, CachedMatches>()
   private olderCache = new Map<string, CachedMatches>()
-  private readonly changes: string[] = new Array<string>(REMEMBERED_CHANGES).fill('')
+  private readonly changedFilters: string[] = new Array<string>(REMEMBERED_CHANGES).fill('')
   private changeCount = 0
   private plainCount = 0
   private sharedCount = 0
@@ -63,6 +63,11 @@ export class Subscriptions {
 
   get sharedSubscriptionCount(): number {
     return this.sharedCount
+  }
+
+  /** Grows with each change. */
+  get changes(): number {
+    return this.changeCount
   }
 
   /** Adds a subscription, in place of one that the same receiver had with the same filter. */
@@ -131,13 +136,13 @@ export class Subscriptions {
   private isUnchanged(cached: CachedMatches, topic: string): boolean {
     if (this.changeCount - cached.checked > REMEMBERED_CHANGES) return false
     for (let i = cached.checked; i < this.changeCount; i++)
-      if (matches(this.changes[i % REMEMBERED_CHANGES] as string, topic)) return false
+      if (matches(this.changedFilters[i % REMEMBERED_CHANGES] as string, topic)) return false
     cached.checked = this.changeCount
     return true
   }
 
   private note(filter: string): void {
-    this.changes[this.changeCount % REMEMBERED_CHANGES] = filter
+    this.changedFilters[this.changeCount % REMEMBERED_CHANGES] = filter
     this.changeCount++
   }
 

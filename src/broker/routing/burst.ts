@@ -1,0 +1,129 @@
+// Consecutive QoS 0 messages of one publisher to one topic, as they come in one piece from its socket: who gets them is decided
+// once, they are encoded and copied once, and each receiver is handed all of them together. Whatever might change who gets them,
+// or come between them, ends the burst; so does the end of the event loop's turn.
+
+import { FrameStretch, MOST_IN_STRETCH } from '../../protocol/frame-stretch.js'
+import { PacketType, type ProtocolVersion } from '../../protocol/packet-types.js'
+import type { PublishFrames } from '../../protocol/publish-frames.js'
+import type { BlockPool } from '../../protocol/shared-block.js'
+import type { Message, Publisher } from '../../session/message.js'
+import type { Follower, Subscription } from './receiver.js'
+import type { Subscriptions } from './subscriptions.js'
+
+const HEADER = PacketType.PUBLISH << 4
+
+export class Burst {
+  private readonly frames: PublishFrames
+  private readonly subscriptions: Subscriptions
+  private readonly stretch: FrameStretch
+  /** Of the message before; the topic is undefined when no burst may begin with the next. */
+  private topic: string | undefined = undefined
+  private publisher: Publisher | undefined = undefined
+  private isOpen = false
+  /** Some receiver has to look at each message. */
+  private isApart = false
+  private followers: Follower[] = []
+  private version: ProtocolVersion = 4
+  /** Bytes of the largest packet that all followers take. */
+  private mostBytes = 0
+  /** Number of the last change of subscriptions that `followers` takes into account. */
+  private changes = 0
+  /** Messages in the stretch, and the bytes of their payloads. */
+  private count = 0
+  private payloadBytes = 0
+
+  constructor(frames: PublishFrames, subscriptions: Subscriptions, blocks: BlockPool) {
+    this.frames = frames
+    this.subscriptions = subscriptions
+    this.stretch = new FrameStretch(blocks)
+  }
+
+  /** Takes a message that goes to the same receivers as those before it. False when it has to be delivered by itself. */
+  takes(message: Message): boolean {
+    if (message.topic !== this.topic || message.publisher !== this.publisher || !isPlain(message)) {
+      this.end()
+      this.topic = isPlain(message) ? message.topic : undefined
+      this.publisher = message.publisher
+      return false
+    }
+    if (this.isApart) return false
+    if (this.isOpen && this.changes !== this.subscriptions.changes) this.end()
+    return (this.isOpen || this.open(message)) && this.add(message)
+  }
+
+  private open(message: Message): boolean {
+    const { subscriptions, groups } = this.subscriptions.match(message.topic)
+    const followers = groups.length > 0 ? undefined : followersOf(message, subscriptions)
+    const version = followers?.[0]?.version
+    if (followers === undefined || version === undefined || !areAlike(followers)) {
+      this.isApart = true
+      return false
+    }
+    this.followers = followers
+    this.version = version
+    this.mostBytes = followers.reduce((most, each) => Math.min(most, each.maximumPacketSize), MOST_IN_STRETCH)
+    this.changes = this.subscriptions.changes
+    this.isOpen = true
+    this.stretch.begin()
+    return true
+  }
+
+  private add(message: Message): boolean {
+    this.frames.use(message)
+    const frame = this.frames.frame(this.version, false)
+    if (frame.size > this.mostBytes) {
+      this.end()
+      return false
+    }
+    if (!this.stretch.add(frame, HEADER)) {
+      this.handOut()
+      this.stretch.begin()
+      this.stretch.add(frame, HEADER)
+    }
+    this.count++
+    this.payloadBytes += message.size
+    return true
+  }
+
+  private handOut(): void {
+    const { followers, stretch, count, payloadBytes } = this
+    this.count = this.payloadBytes = 0
+    if (count === 0) return
+    const { block, start, end } = stretch
+    for (let i = 0; i < followers.length; i++)
+      (followers[i] as Follower).sendStretch(block, start, end, count, payloadBytes)
+  }
+
+  /** Hands out what has been taken. The next message is delivered by itself. */
+  end(): void {
+    this.topic = undefined
+    this.publisher = undefined
+    this.isApart = false
+    if (!this.isOpen) return
+    this.isOpen = false
+    this.handOut()
+    this.followers = []
+  }
+}
+
+/** Whether nothing about it differs from receiver to receiver or is kept. */
+function isPlain({ qos, retain, expiresAt }: Message): boolean {
+  return qos === 0 && !retain && expiresAt === Number.POSITIVE_INFINITY
+}
+
+/** Whether one encoding serves all. */
+function areAlike(followers: readonly Follower[]): boolean {
+  const newer = followers.filter(({ version }) => version === 5).length
+  return newer === 0 || newer === followers.length
+}
+
+/** Undefined when one of the receivers has to look at each message. */
+function followersOf(message: Message, subscriptions: readonly Subscription[]): Follower[] | undefined {
+  const followers: Follower[] = []
+  for (const subscription of subscriptions) {
+    const follower = subscription.receiver.follow(message, subscription)
+    if (follower === 'apart') return undefined
+    if (follower !== 'none') followers.push(follower)
+  }
+  return followers
+}

@@ -1,0 +1,209 @@
+// Many QoS 0 messages in one piece from a publisher: who gets which of them, in which order, is as if each had come by itself.
+
+import assert from 'node:assert/strict'
+import { after, describe, type TestContext, test } from 'node:test'
+import { encodePacket, type Packet } from '../../src/protocol/codec.js'
+import { PacketType, type ProtocolVersion } from '../../src/protocol/packet-types.js'
+import { type Publish, type PublishFields, publish } from '../../src/protocol/packets/publish.js'
+import { NO_PROPERTIES } from '../../src/protocol/properties.js'
+import { startBroker } from '../support/broker-kit.js'
+import { client, payloads, publishesOf } from '../support/deliveries.js'
+import type { RawClient } from '../support/raw-client.js'
+
+const broker = await startBroker({ conf: 'sys_interval 0' })
+after(() => broker.stop())
+
+let number = 0
+const unique = () => `burst/${++number}`
+
+/** Sends everything in one write, and waits until the broker has read it. */
+async function sendTogether(from: RawClient, packets: readonly Packet[]): Promise<Packet[]> {
+  from.send(Buffer.concat(packets.map((packet) => encodePacket(packet, from.version))))
+  return from.settled()
+}
+
+function message(topic: string, payload: string, fields: Partial<PublishFields> = {}): Packet {
+  return publish({ topic, ...fields, payload: Buffer.from(payload) })
+}
+
+const numbered = (topic: string, count: number, from = 0) =>
+  Array.from({ length: count }, (_, at) => message(topic, `${from + at}`))
+const numbers = (count: number, from = 0) => Array.from({ length: count }, (_, at) => `${from + at}`)
+
+async function parties(t: TestContext, ...versions: readonly ProtocolVersion[]) {
+  const topic = unique()
+  const publisher = await client(t, broker, { clientId: `${topic}/p`, version: 5 })
+  const subscribers: RawClient[] = []
+  for (const [at, version] of versions.entries())
+    subscribers.push(await client(t, broker, { clientId: `${topic}/s${at}`, version }))
+  return { topic, publisher, subscribers }
+}
+
+const texts = (packets: readonly Publish[]) => packets.map(({ payload }) => payload.toString())
+
+async function got(subscriber: RawClient | undefined): Promise<string[]> {
+  return subscriber === undefined ? [] : payloads(subscriber)
+}
+
+for (const versions of [[4], [5], [3], [4, 4, 4], [5, 5], [3, 4, 5]] as const)
+  test(`every subscriber of ${versions} gets all of them in order`, async (t) => {
+    const { topic, publisher, subscribers } = await parties(t, ...versions)
+    for (const each of subscribers) await each.subscribe(topic)
+    await sendTogether(publisher, numbered(topic, 5000))
+    for (const each of subscribers) assert.deepEqual(await got(each), numbers(5000))
+  })
+
+test('[MQTT-4.6.0-5] messages to other topics in between keep their place', async (t) => {
+  const { topic, publisher, subscribers } = await parties(t, 4, 4)
+  await subscribers[0]?.subscribe(`${topic}/#`)
+  await subscribers[1]?.subscribe(`${topic}/a`)
+  const names = ['a', 'a', 'a', 'b', 'a', 'a', 'c', 'c', 'c', 'a', 'a', 'a']
+  await sendTogether(
+    publisher,
+    names.map((name, at) => message(`${topic}/${name}`, `${name}${at}`)),
+  )
+  const all = names.map((name, at) => `${name}${at}`)
+  assert.deepEqual(await got(subscribers[0]), all)
+  assert.deepEqual(
+    await got(subscribers[1]),
+    all.filter((text) => text.startsWith('a')),
+  )
+})
+
+const between: readonly { readonly name: string; readonly fields: Partial<PublishFields> }[] = [
+  { name: 'a retained message', fields: { retain: true } },
+  { name: 'a QoS 1 message', fields: { qos: 1, packetId: 7 } },
+  { name: 'a message that expires', fields: { properties: { messageExpiryInterval: 60 } } },
+  { name: 'a message with user properties', fields: { properties: { userProperties: [['a', 'b']] } } },
+]
+for (const { name, fields } of between)
+  test(`${name} in between is delivered as what it is, in its place`, async (t) => {
+    const { topic, publisher, subscribers } = await parties(t, 5)
+    await subscribers[0]?.subscribe(topic)
+    await sendTogether(publisher, [...numbered(topic, 10), message(topic, 'other', fields), ...numbered(topic, 10, 10)])
+    const packets = publishesOf((await subscribers[0]?.settled()) ?? [])
+    assert.deepEqual(texts(packets), [...numbers(10), 'other', ...numbers(10, 10)])
+    assert.equal(packets[10]?.qos, fields.qos ?? 0)
+    assert.deepEqual({ ...packets[10]?.properties }, fields.properties ?? {})
+    assert.ok(packets.every(({ retain }) => !retain))
+  })
+
+describe('who gets them', () => {
+  test('[MQTT-3.8.3-3] not the publisher itself with No Local', async (t) => {
+    const { topic, publisher, subscribers } = await parties(t, 5)
+    await publisher.subscribe([{ filter: topic, noLocal: true }])
+    await subscribers[0]?.subscribe(topic)
+    assert.deepEqual(await sendTogether(publisher, numbered(topic, 50)), [])
+    assert.deepEqual(await got(subscribers[0]), numbers(50))
+  })
+
+  test('the publisher itself without it', async (t) => {
+    const { topic, publisher } = await parties(t)
+    await publisher.subscribe(topic)
+    const back = await sendTogether(publisher, numbered(topic, 50))
+    assert.deepEqual(texts(publishesOf(back)), numbers(50))
+  })
+
+  test('[MQTT-3.1.2-24] [MQTT-3.1.2-25] those whose Maximum Packet Size a message exceeds go without that one', async (t) => {
+    const topic = unique()
+    const publisher = await client(t, broker, { clientId: `${topic}/p` })
+    const small = await client(t, broker, {
+      clientId: `${topic}/s`,
+      version: 5,
+      properties: { maximumPacketSize: 200 },
+    })
+    const large = await client(t, broker, { clientId: `${topic}/l`, version: 5 })
+    for (const each of [small, large]) await each.subscribe(topic)
+    const sizes = [5, 6, 7, 500, 8, 9, 10, 5000, 11, 12]
+    await sendTogether(
+      publisher,
+      sizes.map((size) => message(topic, 'x'.repeat(size))),
+    )
+    const lengths = (texts: string[]) => texts.map(({ length }) => length)
+    assert.deepEqual(lengths(await got(large)), sizes)
+    assert.deepEqual(
+      lengths(await got(small)),
+      sizes.filter((size) => size < 200),
+    )
+  })
+
+  test('[MQTT-3.3.4-2] [MQTT-3.3.4-3] overlapping subscriptions of a 5.0 client: a copy each, with its identifier', async (t) => {
+    const { topic, publisher, subscribers } = await parties(t, 5)
+    const [subscriber] = subscribers
+    await subscriber?.subscribe([{ filter: `${topic}/a` }], { subscriptionIdentifiers: [1] })
+    await subscriber?.subscribe([{ filter: `${topic}/+` }], { subscriptionIdentifiers: [2] })
+    await sendTogether(publisher, numbered(`${topic}/a`, 20))
+    const packets = publishesOf((await subscriber?.settled()) ?? [])
+    for (const id of [1, 2])
+      assert.deepEqual(
+        texts(packets.filter(({ properties }) => properties.subscriptionIdentifiers?.[0] === id)),
+        numbers(20),
+      )
+  })
+
+  for (const copies of [1, 2])
+    test(`overlapping subscriptions of a 3.1.1 client with allow_duplicate_messages ${copies > 1}: ${copies} each`, async (t) => {
+      const own = await startBroker({ conf: `allow_duplicate_messages ${copies > 1}` })
+      t.after(() => own.stop())
+      const publisher = await client(t, own, { clientId: 'p' })
+      const subscriber = await client(t, own, { clientId: 's' })
+      await subscriber.subscribe([{ filter: 'a/b' }, { filter: 'a/+' }])
+      await sendTogether(publisher, numbered('a/b', 20))
+      const twice = numbers(20).flatMap((text) => Array.from({ length: copies }, () => text))
+      assert.deepEqual(await got(subscriber), twice)
+    })
+
+  test('[MQTT-4.8.2-4] one member of a shared group each, beside plain subscribers', async (t) => {
+    const { topic, publisher, subscribers } = await parties(t, 5, 5, 5)
+    await subscribers[0]?.subscribe(`$share/g/${topic}`)
+    await subscribers[1]?.subscribe(`$share/g/${topic}`)
+    await subscribers[2]?.subscribe(topic)
+    await sendTogether(publisher, numbered(topic, 40))
+    const shared = [...(await got(subscribers[0])), ...(await got(subscribers[1]))]
+    assert.deepEqual(
+      shared.map(Number).sort((a, b) => a - b),
+      numbers(40).map(Number),
+    )
+    assert.deepEqual(await got(subscribers[2]), numbers(40))
+  })
+
+  test('a topic alias names the same topic', async (t) => {
+    const { topic, publisher, subscribers } = await parties(t, 4)
+    await subscribers[0]?.subscribe(topic)
+    const alias = { properties: { topicAlias: 1 } }
+    const named = numbers(20).map((text, at) => message(at === 0 ? topic : '', text, alias))
+    await sendTogether(publisher, named)
+    assert.deepEqual(await got(subscribers[0]), numbers(20))
+  })
+})
+
+test('a subscription made in the middle gets what comes behind it', async (t) => {
+  const { topic, publisher } = await parties(t)
+  const subscribe: Packet = {
+    type: PacketType.SUBSCRIBE,
+    packetId: 1,
+    properties: NO_PROPERTIES,
+    subscriptions: [{ filter: topic, qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 }],
+  }
+  const unsubscribe: Packet = { type: PacketType.UNSUBSCRIBE, packetId: 2, properties: NO_PROPERTIES, filters: [topic] }
+  const packets = [
+    ...numbered(topic, 10),
+    subscribe,
+    ...numbered(topic, 10, 10),
+    unsubscribe,
+    ...numbered(topic, 10, 20),
+  ]
+  const back = await sendTogether(publisher, packets)
+  assert.equal(back[0]?.type, PacketType.SUBACK)
+  assert.equal(back.at(-1)?.type, PacketType.UNSUBACK)
+  assert.deepEqual(texts(publishesOf(back)), numbers(10, 10))
+})
+
+test('a DISCONNECT behind them loses none', async (t) => {
+  const { topic, publisher, subscribers } = await parties(t, 4)
+  await subscribers[0]?.subscribe(topic)
+  const end: Packet = { type: PacketType.DISCONNECT, reasonCode: 0, properties: NO_PROPERTIES }
+  publisher.send(Buffer.concat([...numbered(topic, 300), end].map((packet) => encodePacket(packet, 5))))
+  await publisher.closed()
+  assert.deepEqual(await got(subscribers[0]), numbers(300))
+})
