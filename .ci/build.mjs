@@ -15,6 +15,7 @@ const entries = [
   'src/cli/tsmq-sub.ts',
   'src/cli/tsmq-passwd.ts',
   'src/access/bcrypt-worker.ts',
+  'src/store/lmdb-worker.ts',
 ].filter((file) => existsSync(join(root, file)))
 
 rmSync(join(root, 'dist'), { recursive: true, force: true })
