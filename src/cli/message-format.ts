@@ -12,7 +12,8 @@ import {
   pad,
 } from './format-fields.js'
 import { byteString, messageJson } from './message-json.js'
-import { strftime, zoneOffset } from './strftime.js'
+import { isoMicroseconds, isoSeconds, nanoseconds } from './message-time.js'
+import { strftime } from './strftime.js'
 
 /** How a conversion's value is laid out. `plain` knows neither width nor precision. */
 type Layout = 'plain' | 'integer' | 'text' | 'payload' | 'hex' | 'float'
@@ -23,6 +24,7 @@ interface Conversion {
   readonly layout: Layout
   /** An absent value still fills its width. */
   readonly blankWhenAbsent?: true
+  readonly isJson?: true
   readonly help: string
 }
 
@@ -49,8 +51,8 @@ export const conversions: readonly Conversion[] = [
   { letter: 'S', field: 'subscriptionIdentifier', layout: 'integer', blankWhenAbsent: true, help: 'first subscription identifier' },
   { letter: 'I', field: 'isoTime', layout: 'text', help: 'local time, ISO 8601' },
   { letter: 'U', field: 'unixTime', layout: 'plain', help: 'Unix time with nanoseconds' },
-  { letter: 'j', field: 'json', layout: 'plain', help: 'the message as JSON, its payload a string' },
-  { letter: 'J', field: 'jsonPayload', layout: 'plain', help: 'the message as JSON, its payload JSON too' },
+  { letter: 'j', field: 'json', layout: 'plain', isJson: true, help: 'the message as JSON, its payload a string' },
+  { letter: 'J', field: 'jsonPayload', layout: 'plain', isJson: true, help: 'the message as JSON, its payload JSON too' },
 ]
 
 /** TABLE of the bytes that a backslash makes. */
@@ -85,6 +87,8 @@ export interface FormatOptions {
 export interface FormatSink {
   bytes(bytes: string): void
   receivedBytes(bytes: string): void
+  /** The message as JSON, a byte string. */
+  json(bytes: string): void
 }
 
 interface Context extends FormatOptions {
@@ -94,14 +98,6 @@ interface Context extends FormatOptions {
 
 type Value = string | number | undefined
 
-function nanoseconds(ms: number): string {
-  return String(Math.floor((ms % 1000) * 1e6)).padStart(9, '0')
-}
-
-function isoSeconds(date: Date): string {
-  return `${strftime('F', date)}T${strftime('T', date)}`
-}
-
 function floatOf(context: Context, size: 4 | 8): Value {
   const { payload } = context.packet
   if (payload.length === size) return size === 4 ? payload.readFloatLE(0) : payload.readDoubleLE(0)
@@ -110,11 +106,8 @@ function floatOf(context: Context, size: 4 | 8): Value {
 }
 
 function jsonOf(context: Context, embedded: boolean): Value {
-  const ms = context.now()
-  const date = new Date(ms)
-  const time = `${isoSeconds(date)}.${nanoseconds(ms).slice(0, 6)}${zoneOffset(date)}`
   try {
-    return messageJson(context.topic, context.packet, embedded, context.pretty, time)
+    return messageJson(context.topic, context.packet, embedded, context.pretty, isoMicroseconds(context.now()))
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error
     context.onProblem(`the payload is not valid JSON on topic ${context.topic}`)
@@ -147,10 +140,7 @@ const fields = {
     optionalBytes(c.packet.properties.userProperties?.map(([name, value]) => `${name}:${value}`).join(' ')),
   responseTopic: (c: Context): Value => optionalBytes(c.packet.properties.responseTopic),
   subscriptionIdentifier: (c: Context): Value => c.packet.properties.subscriptionIdentifiers?.[0],
-  isoTime: (c: Context): Value => {
-    const date = new Date(c.now())
-    return isoSeconds(date) + zoneOffset(date)
-  },
+  isoTime: (c: Context): Value => isoSeconds(c.now()),
   unixTime: (c: Context): Value => {
     const ms = c.now()
     return `${Math.floor(ms / 1000)}.${nanoseconds(ms)}`
@@ -272,7 +262,9 @@ export function compileFormat(
         sink.bytes(part.letter === 'N' ? nanoseconds(moment) : byteString(strftime(part.letter, new Date(moment))))
       } else {
         const value = fields[part.row.field](context)
-        sink.receivedBytes(value === undefined ? absent(part.row, part.layout) : layOut(part.row, value, part.layout))
+        const bytes = value === undefined ? absent(part.row, part.layout) : layOut(part.row, value, part.layout)
+        if (part.row.isJson) sink.json(bytes)
+        else sink.receivedBytes(bytes)
       }
     }
   }

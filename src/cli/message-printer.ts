@@ -1,8 +1,12 @@
-// How tsmq-sub prints a message: payload alone, topic and payload, or an output format (spec: sub.md section 4).
+// How tsmq-sub prints a message: payload alone, topic and payload, or an output format (spec: sub.md section 4); in colour, with
+// retained messages marked and JSON laid out, where a person reads it.
 
 import type { Publish } from '../protocol/packets/publish.js'
-import { compileFormat } from './message-format.js'
-import type { Output } from './output.js'
+import { copyJson, JsonWriter } from './json-text.js'
+import type { MessageColours } from './message-colours.js'
+import { compileFormat, type FormatSink } from './message-format.js'
+import { preciseClock } from './message-time.js'
+import { escapeControls, type Output } from './output.js'
 
 export interface PrintOptions {
   readonly verbose: boolean
@@ -11,49 +15,94 @@ export interface PrintOptions {
   readonly pretty: boolean
 }
 
-/** ms since 1970 with a fraction: the monotonic clock, set right whenever the system's has been changed. */
-function preciseClock(): () => number {
-  let origin = performance.timeOrigin
-  return () => {
-    const system = Date.now()
-    const precise = origin + performance.now()
-    if (Math.abs(precise - system) < 2) return precise
-    origin += system - precise
-    return system
-  }
+/** What a person sees besides the bytes. */
+export interface PrintStyle {
+  /** A terminal: retained messages are marked, and `pretty` lays out payloads that are JSON. */
+  readonly isTerminal: boolean
+  readonly colours: MessageColours | undefined
 }
 
-export class MessagePrinter {
+const PLAIN: PrintStyle = { isTerminal: false, colours: undefined }
+/** Largest payload that is laid out as JSON. */
+const LARGEST_PRETTY = 1_048_576
+
+export class MessagePrinter implements FormatSink {
   private readonly output: Output
   private readonly newline: string
   private readonly verbose: boolean
   private readonly format: ReturnType<typeof compileFormat> | undefined
+  private readonly colours: MessageColours | undefined
+  private readonly marksRetained: boolean
+  private readonly laysOutJson: boolean
 
   /** @throws FormatError */
-  constructor(options: PrintOptions, output: Output, onProblem: (text: string) => void) {
+  constructor(options: PrintOptions, output: Output, onProblem: (text: string) => void, style: PrintStyle = PLAIN) {
     const { format, pretty } = options
     this.output = output
     this.newline = options.no_newline ? '' : '\n'
     this.verbose = options.verbose
     this.format = format === undefined ? undefined : compileFormat(format, { pretty, now: preciseClock(), onProblem })
+    this.colours = style.colours
+    this.marksRetained = style.isTerminal
+    this.laysOutJson = style.isTerminal && pretty
   }
 
   print(topic: string, packet: Publish): void {
     const { output } = this
     const isEmpty = packet.payloadStart === packet.payloadEnd
     if (this.format !== undefined) {
-      this.format(topic, packet, output)
+      this.format(topic, packet, this)
       output.text(this.newline)
     } else if (this.verbose) {
       if (isEmpty && this.newline === '') return
-      output.receivedText(topic)
+      this.topic(topic)
+      if (packet.retain && this.marksRetained) output.text(` ${this.colours?.retained ?? '[retained]'}`)
       output.text(' ')
       if (isEmpty) output.text('(null)')
-      else output.received(packet.bytes, packet.payloadStart, packet.payloadEnd)
+      else this.payload(packet)
       output.text(this.newline)
     } else if (!isEmpty) {
-      output.received(packet.bytes, packet.payloadStart, packet.payloadEnd)
+      this.payload(packet)
       output.text(this.newline)
     }
   }
+
+  private topic(topic: string): void {
+    if (this.colours === undefined) this.output.receivedText(topic)
+    else this.output.text(this.colours.topic(this.output.shown(topic)))
+  }
+
+  private payload(packet: Publish): void {
+    const { bytes, payloadStart, payloadEnd } = packet
+    const layout = this.laysOutJson ? prettyJson(packet.payload) : undefined
+    if (layout === undefined) this.output.received(bytes, payloadStart, payloadEnd)
+    else this.json(layout)
+  }
+
+  bytes(bytes: string): void {
+    this.output.bytes(bytes)
+  }
+
+  receivedBytes(bytes: string): void {
+    this.output.receivedBytes(bytes)
+  }
+
+  json(bytes: string): void {
+    const { colours, output } = this
+    if (colours === undefined) output.receivedBytes(bytes)
+    else output.text(colours.json(escapeControls(Buffer.from(bytes, 'latin1'))))
+  }
+}
+
+/** An object or array over several lines, a byte string; undefined for anything else. */
+function prettyJson(payload: Buffer): string | undefined {
+  if (payload.length > LARGEST_PRETTY || !/^\s*[[{]/.test(payload.toString('latin1', 0, 100))) return undefined
+  const writer = new JsonWriter(true)
+  try {
+    copyJson(payload.toString('latin1'), writer)
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
+  return writer.text
 }

@@ -27,7 +27,8 @@ export class Output {
   /** Called when a reader that was behind has caught up. */
   onCaughtUp: () => void = () => {}
   private readonly stream: OutputStream
-  private readonly escaping: boolean
+  /** Whether control characters in what came from the broker are escaped. */
+  escaping: boolean
   private block: Buffer = Buffer.allocUnsafeSlow(BLOCK)
   private spare: Buffer | undefined = undefined
   private used = 0
@@ -83,10 +84,14 @@ export class Output {
     this.used = at + size
   }
 
+  /** Text that came from the broker, with the escapes that `escaping` asks for. */
+  shown(text: string): string {
+    return this.escaping ? escapeControls(Buffer.from(text)) : text
+  }
+
   /** Text that came from the broker. */
   receivedText(text: string): void {
-    if (this.escaping) this.receivedBytes(Buffer.from(text).toString('latin1'))
-    else this.text(text)
+    this.text(this.shown(text))
   }
 
   /** Bytes that came from the broker, one character a byte. */

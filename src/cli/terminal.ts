@@ -3,6 +3,7 @@
 
 import type { Readable } from 'node:stream'
 import type { Ora } from 'ora'
+import { isColoured } from './colour-choice.js'
 import { escapeControls, Output, type OutputStream } from './output.js'
 
 type ErrorStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
@@ -17,6 +18,8 @@ export interface Streams {
 
 /** ms that pass before a spinner shows. */
 const SPINNER_AFTER = 300
+/** ms between two looks at a text that changes. */
+const REFRESH = 200
 
 const plain = (text: string) => text
 
@@ -28,6 +31,7 @@ export class Terminal {
   private readonly spins: boolean
   private spinnerTimer: NodeJS.Timeout | undefined = undefined
   private spinner: Ora | undefined = undefined
+  private refresh: NodeJS.Timeout | undefined = undefined
 
   constructor(streams: Streams, spins: boolean, red: (text: string) => string, yellow: (text: string) => string) {
     this.output = new Output(streams.stdout, streams.stdout.isTTY === true)
@@ -51,13 +55,16 @@ export class Terminal {
     this.stderr.write(`${label} ${this.stderr.isTTY ? escapeControls(Buffer.from(text)) : text}\n`)
   }
 
-  /** Shows a spinner with `text` if what begins now takes long. */
-  waitFor(text: string): void {
+  /** Shows a spinner if what begins now takes long, with `text`, or with what that says at the time. */
+  waitFor(text: string | (() => string)): void {
     if (!this.spins) return
     this.settle()
     const timer = setTimeout(async () => {
       const { default: ora } = await import('ora')
-      if (this.spinnerTimer === timer) this.spinner = ora({ text, stream: this.stderr, discardStdin: false }).start()
+      if (this.spinnerTimer !== timer) return
+      const isStill = typeof text === 'string'
+      this.spinner = ora({ text: isStill ? text : text(), stream: this.stderr, discardStdin: false }).start()
+      if (!isStill) this.refresh = setInterval(() => this.spinner && (this.spinner.text = text()), REFRESH).unref()
     }, SPINNER_AFTER)
     timer.unref()
     this.spinnerTimer = timer
@@ -66,6 +73,7 @@ export class Terminal {
   /** Takes the spinner away. */
   settle(): void {
     clearTimeout(this.spinnerTimer)
+    clearInterval(this.refresh)
     this.spinnerTimer = undefined
     this.spinner?.stop()
     this.spinner = undefined
@@ -75,10 +83,9 @@ export class Terminal {
 /** @param quiet no spinner. */
 export async function openTerminal(streams: Streams, quiet: boolean): Promise<Terminal> {
   const isTerminal = streams.stderr.isTTY === true
-  const isDumb = streams.env.TERM === 'dumb'
-  const colourful = isTerminal && !isDumb && (streams.env.NO_COLOR ?? '') === ''
-  if (!colourful) return new Terminal(streams, isTerminal && !isDumb && !quiet, plain, plain)
+  const spins = isTerminal && streams.env.TERM !== 'dumb' && !quiet
+  if (!isColoured(isTerminal, streams.env)) return new Terminal(streams, spins, plain, plain)
   const { Chalk } = await import('chalk')
   const chalk = new Chalk({ level: 1 })
-  return new Terminal(streams, !quiet, chalk.red, chalk.yellow)
+  return new Terminal(streams, spins, chalk.red, chalk.yellow)
 }

@@ -16,7 +16,8 @@ interface Printed {
 function print(format: string, fields: Partial<PublishFields> = {}, pretty = false): Printed {
   const problems: string[] = []
   const parts: string[] = []
-  const sink = { bytes: (text: string) => parts.push(text), receivedBytes: (text: string) => parts.push(text) }
+  const add = (text: string) => parts.push(text)
+  const sink = { bytes: add, receivedBytes: add, json: add }
   const packet = publish({ topic: 'f/topic', payload: Buffer.from('abcd'), ...fields })
   compileFormat(format, { pretty, now: () => NOW, onProblem: (text) => problems.push(text) })(
     packet.topic,

@@ -231,9 +231,9 @@ describe('tsmq-sub: how it ends', { concurrency: true }, () => {
       assert.equal(status, code)
       assert.match(stderr, /^Error: connection refused by 127\.0\.0\.1:\d+: .*\n$/)
     })
-  test('1: nobody listens', async () => {
+  test('69: nobody listens', async () => {
     const { status, stderr } = await tool('tsmq-sub', 1, ['-t', '#'])
-    assert.deepEqual([status, stderr], [1, 'Error: cannot connect to 127.0.0.1:1: connection refused\n'])
+    assert.deepEqual([status, stderr], [69, 'Error: cannot connect to 127.0.0.1:1: connection refused\n'])
   })
   test('2: a broker that breaks the protocol', async (t) => {
     const { peer, run } = await subscribed(t, ['-V', '5', '-t', '#'])
@@ -306,8 +306,32 @@ describe('tsmq-sub: wrong usage', () => {
     [['-t', 'a', '-q', '3'], /-q/],
     [['-t', 'a', '-m', 'x'], /unknown option '-m'/],
     [['-t', 'a', '-l'], /unknown option '-l'/],
-    [['-t', 'a', '-w'], /-w is not supported yet/],
-    [['-t', 'a', '--retained-only'], /not supported yet/],
+    [['-t', 'a', '--retained-only', '-R'], /--retained-only and -R cannot be used together/],
+    [['-t', 'a', '--retain-handling', 'often'], /--retain-handling must be one of always, new, never, not 'often'/],
+    [['-t', 'a', '--random-filter', '0.05'], /--random-filter must be between 0\.1 and 100/],
+    [['-t', 'a', '--random-filter', '100.1'], /--random-filter must be between 0\.1 and 100/],
+    [['-t', 'a', '--random-filter', 'x'], /--random-filter must be a number/],
+    [['--topic-qos', 'a'], /--topic-qos 'a' is not FILTER=QOS/],
+    [['--topic-qos', 'a=3'], /'a=3' is not FILTER=QOS with a QoS of 0, 1 or 2/],
+    [['--topic-qos', 'a#=1'], /--topic-qos: 'a#' is not a topic filter/],
+    [['-t', 'a', '--dry-run'], /--dry-run needs --remove-retained/],
+    [['-t', 'a', '--exec-jobs', '2'], /--exec-jobs needs --exec/],
+    [['-t', 'a', '--exec-ack'], /--exec-ack needs --exec/],
+    [['-t', 'a', '--exec', 'x', '--exec-jobs', '0'], /--exec-jobs must be between 1 and 1000/],
+    [['--exec', 'true', '-t', 'a'], /a topic must be given: -t FILTER; what stands behind --exec belongs to that program/],
+    [['-t', 'a', '--expect-none'], /--expect-none needs -W or --idle/],
+    [['-t', 'a', '--expect-none', '-W', '1', '--expect', 'x'], /--expect-none and --expect cannot be used together/],
+    [['-t', 'a', '--expect-regex', '('], /--expect-regex '\(': .*Unterminated group/],
+    [['-t', 'a', '--expect-json', 'a'], /--expect-json 'a' is not \/POINTER=VALUE/],
+    [['-t', 'a', '--expect-json', 'a=1'], /is not \/POINTER=VALUE/],
+    [['-t', 'a', '--idle', '0'], /--idle must be between 0\.001 and 2000000/],
+    [['-t', 'a', '--ready-fd', '0'], /--ready-fd must be between 1 and 65535/],
+    [['-t', 'a', '--ready-fd', '999'], /--ready-fd 999 cannot be used: bad file descriptor/],
+    [['-t', 'a', '--ready-file', '/'], /--ready-file \/ cannot be used/],
+    [['-t', 'a', '--record', '/no/such/folder/f'], /--record \/no\/such\/folder\/f cannot be written: no such file or directory/],
+    [['-t', 'a', '--record', '-', '-v'], /--record - writes to standard output instead of -v/],
+    [['-t', 'a', '--summary', '-v'], /--summary and -v cannot be used together/],
+    [['-t', 'a', '--summary', 'x'], /--summary must be a whole number/],
     [['-t', 'a', '-c'], /-c needs --id/],
     [['-t', 'a', '-D', 'subscribe', 'subscription-identifier', '268435456'], /out of range/],
     [['-t', 'a', '-D', 'subscribe', 'subscription-identifier', '1', '-V', '311'], /-D needs MQTT 5\.0/],

@@ -147,7 +147,14 @@ const cases: readonly Case[] = [
   ['sub', '-W 0', '-W must be at least 1, not 0'],
   ['sub', ['-F', '%t %p'], { format: '%t %p' }],
   ['sub', '-m a', "unknown option '-m'; did you mean -M?"],
-  ['sub', '--retained-only', '--retained-only is not supported yet'],
+  ['sub', '--retained-only', { retained_only: true }],
+  ['sub', '--summary', { summary: 0 }],
+  ['sub', '--summary -t a', { summary: 0, topic: ['a'] }],
+  ['sub', '--summary 5', { summary: 5 }],
+  ['sub', '--summary=5', { summary: 5 }],
+  ['sub', '-t a --exec sh -c -t', { topic: ['a'], exec: 'sh' }],
+  ['sub', '--exec x --exec-jobs 2 --exec-ack -t a', { exec: 'x', exec_jobs: 2, exec_ack: true }],
+  ['sub', '--exec x -- --exec-ack', { exec: 'x' }],
   ['tsmq', '', {}],
   ['tsmq', '-p 1883 -p 0 -v', { port: [1883, 0], verbose: true }],
   ['tsmq', '-p 65536', '-p must be between 0 and 65535, not 65536'],
@@ -218,6 +225,17 @@ for (const [argv, expected, operands] of operandCases)
     assert.deepEqual(line.values, { ...parseCommandLine(passwdOptions, []).values, ...expected })
   })
 
+for (const [argv, operands] of [
+  ['-t a --exec cat', []],
+  ['-t a --exec sh -c -t', ['-c', '-t']],
+  ['-t a --exec ./x --exec-jobs 2 --exec-ack', []],
+  ['--exec=./x --exec-jobs=2 y --exec-ack', ['y', '--exec-ack']],
+  ['--exec x -- --exec-ack', ['--exec-ack']],
+] as const)
+  test(`tsmq-sub ${argv}: what stands behind the program is its own`, () => {
+    assert.deepEqual(parseCommandLine(subOptions, argv.split(' ')).operands, operands)
+  })
+
 test('an unknown option before the operands is still an error', () => {
   assert.throws(() => parseCommandLine(passwdOptions, ['-x', 'file'], { operands: true }), /unknown option '-x'/)
 })
@@ -241,7 +259,8 @@ for (const [command, table] of Object.entries(tables)) {
         assert.equal(row.args === undefined, row.kind === 'flag')
         const alone = { ...row, needs: [], later: [], min: 0, max: Number.MAX_SAFE_INTEGER }
         assert.deepEqual(parseCommandLine([alone], [flag, ...(words ?? [])]).given, [row.name])
-        if (words) assert.throws(() => parseCommandLine([alone], [flag, ...words.slice(1)]), /behind it$/)
+        if (words && row.leftOut === undefined)
+          assert.throws(() => parseCommandLine([alone], [flag, ...words.slice(1)]), /behind it$/)
       })
 }
 
