@@ -11,6 +11,7 @@ import { ackHeader } from '../protocol/packets/acks.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import type { Frame } from '../protocol/publish-frames.js'
 import { BlockPool, type SharedBlock } from '../protocol/shared-block.js'
+import { Outlet } from './outlet.js'
 import { READ_BUFFER } from './plain-socket.js'
 import { WRITE_BLOCK, type WriteBlock, WriteQueue } from './write-queue.js'
 
@@ -59,6 +60,7 @@ export class Connection {
   bytesReceived = 0
   bytesSent = 0
   private readonly socket: Duplex
+  private readonly out: Outlet
   private readonly owner: ConnectionOwner
   private readonly writes: WriteQueue
   /** What has gathered: bytes of its own, `used` of `block`, or a stretch that is shared with others; never both. */
@@ -85,6 +87,7 @@ export class Connection {
   /** @param peer the side at the other end, whose packets arrive here. */
   constructor(socket: Duplex, owner: ConnectionOwner, peer: Sender, shared: SharedMemory) {
     this.socket = socket
+    this.out = new Outlet(socket)
     this.owner = owner
     this.writes = shared.writes
     this.framer = new Framer(owner, peer, shared.blocks)
@@ -101,13 +104,14 @@ export class Connection {
       this.takeStretch()?.release()
       if (this.block !== undefined) this.writes.give(this.block)
       this.block = undefined
+      this.out.drop()
       this.owner.onClose(failure)
     })
   }
 
   /** Bytes handed to this connection that have not left the process. */
   get pendingBytes(): number {
-    return this.writingBytes + this.gatheredBytes
+    return this.writingBytes + this.gatheredBytes + this.out.heldBytes
   }
 
   private get gatheredBytes(): number {
@@ -121,7 +125,7 @@ export class Connection {
 
   /** Whether more may be sent now; `onDrain` tells when it may again. */
   get isWritable(): boolean {
-    if (this.writingBytes + this.gatheredBytes < this.maxPendingBytes) return true
+    if (this.pendingBytes < this.maxPendingBytes) return true
     this.wasBehind = true
     return false
   }
@@ -356,7 +360,7 @@ export class Connection {
     this.writing++
     this.writingBytes += size
     block?.retain()
-    this.socket.write(bytes, () => {
+    this.out.write(bytes, () => {
       block?.release()
       this.onWritten(size)
     })
@@ -371,7 +375,7 @@ export class Connection {
     this.writingBytes += used
     block.writer = this
     block.size = used
-    this.socket.write(used === WRITE_BLOCK ? block.bytes : block.bytes.subarray(0, used), block.done)
+    this.out.write(used === WRITE_BLOCK ? block.bytes : block.bytes.subarray(0, used), block.done)
   }
 
   /** Writes what has gathered, unless the socket is still busy: then it gathers on until that has left. */
@@ -400,11 +404,28 @@ export class Connection {
     }
   }
 
+  /** Holds back what leaves from now on, and what has gathered, until `release` is called with this number or a higher one. */
+  holdUntil(ticket: number): void {
+    this.out.holdUntil(ticket)
+  }
+
+  /** What was waited for up to this number has happened. */
+  release(ticket: number): void {
+    this.out.release(ticket)
+  }
+
+  /** What was waited for is not going to happen: what is held back, and what has gathered behind it, is forgotten. */
+  dropHeld(): void {
+    this.used = this.heldSize = 0
+    this.takeStretch()?.release()
+    this.out.drop()
+  }
+
   /** Sends what is pending, then closes this side; input is no longer read as packets. */
   end(): void {
     this.isOver = true
     this.writeGathered()
-    this.socket.end()
+    this.out.end()
     this.socket.resume()
   }
 
