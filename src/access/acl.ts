@@ -59,7 +59,7 @@ export class Acl {
 }
 
 /** The order of evaluation: denies first, the latest of them first; then the others as they stand in the file. */
-function inOrder(rules: readonly AclRule[]): AclRule[] {
+export function inOrder(rules: readonly AclRule[]): AclRule[] {
   const denies = rules.filter(({ access }) => access === 'deny').reverse()
   return [...denies, ...rules.filter(({ access }) => access !== 'deny')]
 }

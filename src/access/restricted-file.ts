@@ -61,7 +61,7 @@ export function permissionWarnings(
 }
 
 /** The system's words for a failed call, without the call and the path that Node adds. */
-function systemText(error: unknown): string {
+export function systemText(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
   return /^[A-Z0-9]+: (.*?)(?:, \w+.*)?$/.exec(text)?.[1] ?? text
 }

@@ -27,6 +27,11 @@ export class ListenError extends Error {
   }
 }
 
+/** An address that is listened on, and for which listener. */
+export interface BoundListener extends BoundAddress {
+  readonly listener: ListenerConfig
+}
+
 /** What a reload would do to the sockets. */
 export interface PreparedSockets {
   /** To be called when everything else is in force, too. */
@@ -54,18 +59,23 @@ export class Listeners {
    * Opens a socket for each listener of the configuration; who connects waits until `startServing`. Returns what was bound.
    * @throws ListenError
    */
-  async listen(): Promise<readonly BoundAddress[]> {
-    const bound: BoundAddress[] = []
+  async listen(): Promise<readonly BoundListener[]> {
+    const bound: BoundListener[] = []
     let failure: ListenError | undefined
-    for (const listener of this.context.config.listeners)
+    for (const listener of this.context.config.listeners) {
+      // The two loopback sockets of local-only mode share the free port that the first of them got.
+      const isSecond = listener.local_only && listener.port === 0 && listener.bind_address === '::1'
+      const port = isSecond ? (bound.at(-1)?.port ?? 0) : listener.port
       try {
-        bound.push(...(await this.openOne(listener)))
+        const addresses = await this.openOne(listener, port)
+        bound.push(...addresses.map((address) => ({ ...address, listener })))
       } catch (error) {
         failure = new ListenError(listener, error)
-        // Of the two loopback sockets of local-only mode, one is enough where the machine lacks the other's family.
-        const isMissing = listener.local_only && !isInUse(error)
+        // One of them is enough where the machine lacks the other's family.
+        const isMissing = listener.local_only && (isSecond || !isInUse(error))
         if (!isMissing) throw failure
       }
+    }
     if (bound.length === 0 && failure !== undefined) throw failure
     return bound
   }
@@ -76,7 +86,7 @@ export class Listeners {
     for (const { serve } of this.early.splice(0)) serve()
   }
 
-  private async openOne(config: ListenerConfig): Promise<readonly BoundAddress[]> {
+  private async openOne(config: ListenerConfig, port: number): Promise<readonly BoundAddress[]> {
     const { log, config: settings } = this.context
     const listener = new OpenListener(config)
     this.open.push(listener)
@@ -88,7 +98,7 @@ export class Listeners {
     return listener.sockets.listen({
       path: config.path,
       host: config.bind_address,
-      port: config.port,
+      port,
       family: config.socket_domain,
       interfaceName: config.bind_interface,
       ...this.socketRules(settings, config),

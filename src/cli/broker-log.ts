@@ -4,19 +4,8 @@
 import { Log, type LogType } from '../broker/admin/log.js'
 import { type LogOutlets, type LogSinks, openLogSinks } from '../broker/admin/log-sinks.js'
 import type { Config } from '../options/config.js'
+import { LOG_TYPES } from '../options/process-options.js'
 import { formatTime } from './strftime.js'
-
-const EVERYTHING: readonly LogType[] = [
-  'debug',
-  'error',
-  'warning',
-  'notice',
-  'information',
-  'subscribe',
-  'unsubscribe',
-  'websockets',
-  'internal',
-]
 
 type Settings = Parameters<Log['use']>[0] & Pick<Config, 'log_facility'>
 
@@ -54,6 +43,6 @@ export class BrokerLog {
   private settingsOf(config: Config): Settings {
     const { verbose, quiet } = this.override
     if (quiet) return { ...config, log_dest: [], log_type: [] }
-    return verbose ? { ...config, log_type: EVERYTHING } : config
+    return verbose ? { ...config, log_type: LOG_TYPES } : config
   }
 }

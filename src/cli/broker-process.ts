@@ -2,7 +2,7 @@
 // exit status is decided by the command.
 
 import { Broker } from '../broker/broker.js'
-import type { BoundAddress } from '../net/listener.js'
+import type { BoundListener } from '../broker/listeners.js'
 import type { Config } from '../options/config.js'
 import type { TsmqValues } from '../options/tsmq-options.js'
 import { BrokerLog } from './broker-log.js'
@@ -10,6 +10,7 @@ import { logPainters } from './log-painters.js'
 import { writePidFile } from './pid-file.js'
 import { ProcessError } from './process-error.js'
 import { become, planIdentity } from './process-identity.js'
+import { ReadyFile } from './ready-file.js'
 import { onRealTimeSignal } from './real-time-signal.js'
 import { ServiceManager } from './service-manager.js'
 import { packageVersion } from './version.js'
@@ -20,7 +21,7 @@ export interface ProcessParts {
   readConfig(): Config
   /** Tells what went wrong with something the broker can do without. */
   complain(text: string): void
-  onRunning(): void
+  onRunning(bound: readonly BoundListener[]): void
 }
 
 /**
@@ -44,13 +45,14 @@ export async function runUntilSignal(
   const { log } = brokerLog
   const version = packageVersion()
   const { config_file: files } = values
+  const readyFile = values.ready_file === undefined ? undefined : new ReadyFile(values.ready_file)
   let removePidFile = () => {}
   log.info(`tsmq version ${version} starting`)
   log.info(files.length > 0 ? `Config loaded from ${files.join(', ')}.` : 'Using default config.')
   try {
     const running = new Broker(config, { log, version })
     broker = running
-    const onBound = (bound: readonly BoundAddress[]) => {
+    const onBound = (bound: readonly BoundListener[]) => {
       if (plan.identity !== undefined) {
         become(
           plan.identity,
@@ -76,12 +78,14 @@ export async function runUntilSignal(
     if (config.listeners[0]?.local_only === true && bound[0] !== undefined) adviseLocal(log, bound[0].port)
     const manager = new ServiceManager(process.env, (message) => log.warning(message))
     manager.ready()
-    onRunning()
+    readyFile?.write(bound)
+    onRunning(bound)
     await stopped
     manager.stopping()
     await running.stop()
     log.info(`tsmq version ${version} terminating`)
   } finally {
+    readyFile?.remove()
     removePidFile()
     brokerLog.close()
   }

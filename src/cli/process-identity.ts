@@ -73,18 +73,29 @@ function lookUp(name: string): Identity | undefined {
 }
 
 /** Parts of the program are loaded when they are first used. */
-function canReadProgram({ uid, gid }: Identity): boolean {
-  const { setegid, seteuid } = process
+function canReadProgram(identity: Identity): boolean {
   try {
-    setegid?.(gid)
-    seteuid?.(uid)
-    closeSync(openSync(fileURLToPath(import.meta.url), 'r'))
+    actAs(identity, () => closeSync(openSync(fileURLToPath(import.meta.url), 'r')))
     return true
   } catch {
     return false
+  }
+}
+
+/** Does something with files as somebody else, with all of their groups, and is root again afterwards. */
+export function actAs<T>({ uid, gid, name }: Identity, action: () => T): T {
+  const { setegid, seteuid, setgroups } = process
+  const groups = process.getgroups?.() ?? []
+  try {
+    if (name !== undefined) (process as GroupSetter).initgroups?.(name, gid)
+    else setgroups?.([gid])
+    setegid?.(gid)
+    seteuid?.(uid)
+    return action()
   } finally {
     seteuid?.(0)
     setegid?.(0)
+    setgroups?.(groups)
   }
 }
 

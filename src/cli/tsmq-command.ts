@@ -1,7 +1,7 @@
 // The command tsmq: arguments and configuration in, a running broker until a signal, exit status out.
 
 import { AccessError } from '../broker/access-control.js'
-import { ListenError } from '../broker/listeners.js'
+import { type BoundListener, ListenError } from '../broker/listeners.js'
 import { parseCommandLine, UsageError } from '../options/command-line.js'
 import { defaultConfig, readConfFile } from '../options/conf-file.js'
 import type { Config } from '../options/config.js'
@@ -10,11 +10,18 @@ import { type TsmqValues, tsmqOptions } from '../options/tsmq-options.js'
 import { runUntilSignal } from './broker-process.js'
 import { foreground, startDaemon } from './daemon.js'
 import { EXIT_STATUS } from './exit.js'
+import { runWithBroker, supervisor } from './private-broker.js'
 import { ProcessError } from './process-error.js'
+import { looseFiles } from './secret-files.js'
 import { packageVersion } from './version.js'
 
 const help = {
-  usage: ['tsmq [-c FILE] [-p PORT] [-d] [-v | -q]', 'tsmq -c FILE --test-config'],
+  usage: [
+    'tsmq [-c FILE] [-p PORT] [-d] [-v | -q]',
+    'tsmq --run [-c FILE] -- COMMAND',
+    'tsmq -c FILE --test-config',
+    'tsmq -c FILE --acl-check user=NAME,id=CLIENT read|write|subscribe TOPIC',
+  ],
   about:
     'An MQTT 3.1, 3.1.1 and 5.0 broker. Without a configuration file it listens on port 1883 of the loopback addresses and admits everybody.',
   table: tsmqOptions,
@@ -24,6 +31,7 @@ const help = {
 type Show = (text: string) => void
 
 const toStderr: Show = (text) => void process.stderr.write(text)
+const print: Show = (line) => void process.stdout.write(`${line}\n`)
 
 function complainTo(show: Show): (text: string) => void {
   return (text) => {
@@ -36,9 +44,14 @@ function complainTo(show: Show): (text: string) => void {
  * system refuses).
  */
 export async function runBroker(argv: readonly string[]): Promise<number> {
+  const supervised = supervisor()
   let values: TsmqValues
+  let command: readonly string[]
   try {
-    values = parseCommandLine(tsmqOptions, argv).values
+    const line = parseCommandLine(tsmqOptions, argv, { operands: 'behind --' })
+    values = line.values
+    command = line.operands
+    checkUsage(values, command)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
     complainTo(toStderr)(error.message)
@@ -49,33 +62,75 @@ export async function runBroker(argv: readonly string[]): Promise<number> {
     process.stdout.write(values.help ? helpText(help, process.stdout.columns) : `tsmq version ${packageVersion()}\n`)
     return EXIT_STATUS.ok
   }
+  if (values.run && supervised === undefined) return runWithBroker(argv, command, complainTo(toStderr))
   const front = foreground()
-  if (values.daemon && !values.test_config && front === undefined) return startDaemon(argv, toStderr)
+  if (values.daemon && !isQuestion(values) && front === undefined) return startDaemon(argv, toStderr)
   const complain = complainTo(front?.show ?? toStderr)
-  const status = await checkAndServe(values, complain, () => front?.release())
+  const onRunning = (bound: readonly BoundListener[]) => {
+    supervised?.ready(bound)
+    front?.release()
+  }
+  const status = await checkAndServe(values, complain, onRunning)
   await front?.told()
   return status
 }
 
-async function checkAndServe(values: TsmqValues, complain: Show, onRunning: () => void): Promise<number> {
+/** Whether something is to be told rather than run. */
+function isQuestion({ test_config: test, acl_check: check, acl_test: table }: TsmqValues): boolean {
+  return test || check !== undefined || table !== undefined
+}
+
+/** What the table of flags cannot say. Throws UsageError. */
+function checkUsage({ run, help, version, ...values }: TsmqValues, command: readonly string[]): void {
+  if (help || version) return
+  if (run && command.length === 0) throw new UsageError('--run needs -- and a command behind it')
+  if (!run && command.length > 0) throw new UsageError('-- and a command are for --run')
+  if (values.listener !== undefined && values.acl_check === undefined && values.acl_test === undefined)
+    throw new UsageError('--listener needs --acl-check or --acl-test too')
+}
+
+async function checkAndServe(
+  values: TsmqValues,
+  complain: Show,
+  onRunning: (bound: readonly BoundListener[]) => void,
+): Promise<number> {
   const config = readConfig(values)
+  if (values.test_config) return testConfig(config, values, complain)
   for (const { message } of config.warnings) complain(`warning: ${message}`)
   for (const { message } of config.problems) complain(message)
   if (config.problems.length > 0) return EXIT_STATUS.invalid
-  if (values.test_config) {
-    complain(`${values.config_file.join(', ')}: no problems found`)
-    return EXIT_STATUS.ok
+  if (isQuestion(values)) {
+    const { askAcl } = await import('./acl-command.js')
+    return askAcl(config, values, { print, complain })
   }
+  for (const { message } of looseFiles(config)) complain(`warning: ${message}`)
   try {
-    await runUntilSignal(config, values, { readConfig: () => readConfig(values), complain, onRunning })
+    // A private broker leaves the terminal to the command.
+    const quiet = values.quiet || (values.run && !values.verbose && values.config_file.length === 0)
+    await runUntilSignal(config, { ...values, quiet }, { readConfig: () => readConfig(values), complain, onRunning })
     return EXIT_STATUS.ok
   } catch (error) {
     return failure(error, complain)
   }
 }
 
-function readConfig({ config_file: files, port: ports }: TsmqValues): Config {
-  return files.length > 0 ? readConfFile(files, { ports }) : defaultConfig({ ports })
+async function testConfig(config: Config, values: TsmqValues, complain: Show): Promise<number> {
+  const { checkConfig } = await import('./config-check.js')
+  const { findingText, reportJson, summaryText } = await import('./config-report.js')
+  const { all } = await checkConfig(config, values)
+  const findings = values.strict ? all.map((each) => ({ ...each, severity: 'error' as const })) : all
+  if (values.json) print(reportJson(config, findings))
+  else {
+    for (const finding of findings) toStderr(`${findingText(finding)}\n`)
+    complain(summaryText(values.config_file, findings))
+  }
+  return findings.some(({ severity }) => severity === 'error') ? EXIT_STATUS.invalid : EXIT_STATUS.ok
+}
+
+function readConfig({ config_file: files, port, run, env }: TsmqValues): Config {
+  // A private broker takes any free port.
+  const ports = run && port.length === 0 ? [0] : port
+  return files.length > 0 ? readConfFile(files, { ports, ...(env && { env: process.env }) }) : defaultConfig({ ports })
 }
 
 function failure(error: unknown, complain: Show): number {

@@ -60,7 +60,6 @@ export const accessOptions = [
     scope: 'global',
     default: false,
     reload: 'yes',
-    later: true,
     help: 'Answer administration commands published to $CONTROL/broker/v1.',
   },
   {
@@ -88,7 +87,6 @@ export const accessOptions = [
     scope: 'global',
     default: false,
     reload: 'no',
-    later: true,
     legacy: 'use the listener_… options',
     help: 'Let each listener have its own passwords, ACL and anonymous setting; stands before all of them.',
   },

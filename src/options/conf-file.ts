@@ -2,20 +2,24 @@
 // every problem instead of stopping at the first. Syntax is in conf-lines.ts, values in values.ts, what listeners result in config.ts.
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import type { BridgeDraft } from './bridge-config.js'
 import { bridgeOptions } from './bridge-options.js'
 import { brokerOptions, pluginOptions } from './broker-options.js'
-import { includedFiles, readLines } from './conf-lines.js'
-import { assembleConfig, type Config, ConfigError, type ListenerDraft, type Position } from './config.js'
+import { includedFiles, type Position, readLines } from './conf-lines.js'
+import { assembleConfig, type Config, ConfigError, type ListenerDraft } from './config.js'
+import { firstVariable, substituteVariables } from './environment.js'
 import { listenerOptions } from './listener-options.js'
 import { nearest } from './nearest.js'
 import { type Directive, defaultOf } from './option.js'
-import { firstWord, words } from './text.js'
+import { firstWord, type Parsed, value, words } from './text.js'
 import { parseValue } from './values.js'
 
 /** What the command line adds. */
 export interface ConfOptions {
   /** Ports of local-only mode (`-p`); 0 for any free one. Ignored when the file opens a listener. Default: 1883. */
   readonly ports?: readonly number[]
+  /** `${NAME}` in a value stands for what NAME has here (`--env`); without it, for itself. */
+  readonly env?: Readonly<Record<string, string | undefined>>
 }
 
 /**
@@ -23,7 +27,7 @@ export interface ConfOptions {
  * `problems`, and the configuration may be used only when that is empty.
  */
 export function readConfFile(path: string | readonly string[], options: ConfOptions = {}): Config {
-  const reader = new ConfReader()
+  const reader = new ConfReader(options.env)
   for (const file of typeof path === 'string' ? [path] : path) reader.readFile(file, true)
   return reader.finish(options.ports ?? [])
 }
@@ -58,15 +62,30 @@ function findDirective(name: string): Found | undefined {
 }
 
 /** Kinds of which a second line replaces the first in silence, or adds to it. */
-const REPLACED = new Set(['boolean', 'integer', 'word', 'words', 'log-destination', 'duration', 'protocol-versions'])
+const REPLACED = new Set([
+  'boolean',
+  'integer',
+  'unsigned-integer',
+  'word',
+  'words',
+  'log-destination',
+  'duration',
+  'protocol-versions',
+])
 
-type Values = Map<string, unknown>
+/** What a directive sets, and where it notes its place. */
+interface Target {
+  readonly values: Map<string, unknown>
+  readonly positions: Map<string, Position>
+}
 
 class ConfReader {
-  readonly #broker: Values = new Map()
-  readonly #positions = new Map<string, Position>()
+  readonly #env: ConfOptions['env']
+  readonly #files: string[] = []
+  readonly #secretFiles = new Set<string>()
+  readonly #broker: Target = { values: new Map(), positions: new Map() }
   readonly #listeners: ListenerDraft[] = []
-  readonly #bridges = new Set<string>()
+  readonly #bridges: BridgeDraft[] = []
   #defaultListener: ListenerDraft | undefined
   readonly #defaultListenerLines: ConfigError[] = []
   #defaultListenerOpen = false
@@ -74,10 +93,14 @@ class ConfReader {
   readonly #warnings: ConfigError[] = []
   /** What the current lines belong to; included files begin without. */
   #listener: ListenerDraft | undefined
-  #bridge: Values | undefined
-  #plugin: Values | undefined
+  #bridge: Target | undefined
+  #plugin: Target | undefined
   #at: Position = { file: '', line: 0 }
   #name = ''
+
+  constructor(env?: ConfOptions['env']) {
+    this.#env = env
+  }
 
   readFile(file: string, mayInclude: boolean): void {
     let bytes: Uint8Array
@@ -87,6 +110,7 @@ class ConfReader {
       this.#problems.push(new ConfigError(file, 0, '', `cannot be read: ${systemReason(error)}`))
       return
     }
+    this.#files.push(file)
     this.#listener = undefined
     this.#bridge = undefined
     this.#plugin = undefined
@@ -103,9 +127,12 @@ class ConfReader {
     const useless = anyOpen && !this.#defaultListenerOpen ? this.#defaultListenerLines : []
     return assembleConfig(
       {
-        given: this.#broker,
-        positions: this.#positions,
+        given: this.#broker.values,
+        positions: this.#broker.positions,
+        files: this.#files,
+        secretFiles: this.#secretFiles,
         listeners: this.#listeners,
+        bridges: this.#bridges,
         defaultListener: this.#defaultListener,
         defaultListenerOpen: this.#defaultListenerOpen,
         problems: this.#problems,
@@ -139,7 +166,18 @@ class ConfReader {
     }
     if (found.legacyName) this.#warn(`${name} is an old name: use ${row.name}`)
     if (row.legacy) this.#warn(`${name} is deprecated: ${row.legacy}`)
-    return row.kind === 'structure' ? this.#structure(row, text, mayInclude) : this.#set(row, text)
+    if (row.secret) this.#secretFiles.add(this.#at.file)
+    const written = this.#substitute(text)
+    if ('problem' in written) return `${name} ${written.problem}`
+    return row.kind === 'structure' ? this.#structure(row, written.value, mayInclude) : this.#set(row, written.value)
+  }
+
+  /** `text` with the variables of the environment in it. */
+  #substitute(text: string): Parsed<string> {
+    if (this.#env !== undefined) return substituteVariables(text, this.#env)
+    const variable = firstVariable(text)
+    if (variable !== undefined) this.#warn(`${this.#name} has ${variable} in it, which stands for itself without --env`)
+    return value(text)
   }
 
   #set(row: Directive, text: string): string | undefined {
@@ -147,48 +185,56 @@ class ConfReader {
     const target = this.#target(row)
     if (typeof target === 'string') return target
     const key = row.prefix ? name : row.name
-    const before = target.get(key)
+    const before = target.values.get(key)
     if (before !== undefined && !row.replaces && !row.repeatable && !REPLACED.has(row.kind))
       return `${name} is given twice`
     const parsed = parseValue(row, text, before)
     if ('problem' in parsed) return `${name} ${parsed.problem}`
     if (parsed.warning) this.#warn(`${name} ${parsed.warning}`)
-    target.set(key, row.repeatable ? [...((before as unknown[] | undefined) ?? []), parsed.value] : parsed.value)
-    if (target === this.#broker) this.#positions.set(key, this.#at)
+    const all = row.repeatable ? [...((before as unknown[] | undefined) ?? []), parsed.value] : parsed.value
+    target.values.set(key, all)
+    target.positions.set(key, this.#at)
     if (row.name === 'per_listener_settings') this.#checkPerListener(before, parsed.value)
     return this.#lateProblem(row, parsed.value, text)
   }
 
-  /** Bridges and plugins are refused at the line that opens them, and not once more at each of theirs. */
-  #lateProblem(row: Directive, value: unknown, text: string): string | undefined {
-    if (!row.later || row.scope === 'bridge' || row.scope === 'plugin') return undefined
-    if (row.later === true) return value === defaultOf(row) ? undefined : `${this.#name} is not supported yet`
+  /** Plugins are refused at the line that opens them, and not once more at each of theirs. */
+  #lateProblem(row: Directive, given: unknown, text: string): string | undefined {
+    if (!row.later || row.scope === 'plugin') return undefined
+    if (row.later === true) return given === defaultOf(row) ? undefined : `${this.#name} is not supported yet`
     return row.later.includes(firstWord(text)) ? `${this.#name} ${firstWord(text)} is not supported yet` : undefined
   }
 
   /** The values that the directive belongs to here, or what is wrong with its place. */
-  #target(row: Directive): Values | string {
+  #target(row: Directive): Target | string {
     switch (row.scope) {
       case 'global':
         return this.#broker
       case 'global or listener':
         if (!this.#perListener) return this.#broker
-        return this.#listener?.security ?? this.#misplaced('a listener line, because of per_listener_settings')
+        return this.#ofListener('security') ?? this.#misplaced('a listener line, because of per_listener_settings')
       case 'listener':
-        return (this.#listener ?? this.#touchDefault()).given
+        if (!this.#listener) this.#touchDefault()
+        return this.#ofListener('given') ?? this.#misplaced('a listener line')
       case 'after listener':
         if (this.#listener && !this.#explicit) this.#touchDefault()
-        return this.#listener?.given ?? this.#misplaced('a listener line')
+        return this.#ofListener('given') ?? this.#misplaced('a listener line')
       case 'after explicit listener':
-        return (this.#explicit && this.#listener?.given) || this.#misplaced('a listener line')
-      case 'default listener':
+        return (this.#explicit && this.#ofListener('given')) || this.#misplaced('a listener line')
+      case 'default listener': {
         this.#defaultListenerOpen = true
-        return this.#touchDefault().given
+        const { given, positions } = this.#touchDefault()
+        return { values: given, positions }
+      }
       case 'bridge':
         return this.#bridge ?? this.#misplaced('a connection line')
       case 'plugin':
         return this.#plugin ?? this.#misplaced('a plugin line')
     }
+  }
+
+  #ofListener(values: 'given' | 'security'): Target | undefined {
+    return this.#listener && { values: this.#listener[values], positions: this.#listener.positions }
   }
 
   #misplaced(what: string): string {
@@ -200,7 +246,7 @@ class ConfReader {
   }
 
   get #perListener(): boolean {
-    return this.#broker.get('per_listener_settings') === true
+    return this.#broker.values.get('per_listener_settings') === true
   }
 
   /** The line sets something of the default listener, which becomes the current one if there is none. */
@@ -216,7 +262,7 @@ class ConfReader {
   #checkPerListener(before: unknown, value: unknown): void {
     if (before === true && value === false) this.#problem('per_listener_settings cannot be switched off again')
     if (value !== true) return
-    const earlier = directives.filter((row) => row.scope === 'global or listener' && this.#broker.has(row.name))
+    const earlier = directives.filter((row) => row.scope === 'global or listener' && this.#broker.values.has(row.name))
     if (earlier.length === 0) return
     const names = earlier.map((row) => row.name).join(', ')
     this.#problem(`per_listener_settings must stand before ${names}`)
@@ -232,7 +278,7 @@ class ConfReader {
       case 'connection':
         return this.#openBridge(firstWord(text))
       default:
-        this.#plugin = new Map()
+        this.#plugin = { values: new Map(), positions: new Map() }
         return `${this.#name} is not supported yet`
     }
   }
@@ -251,11 +297,13 @@ class ConfReader {
     return undefined
   }
 
-  #openBridge(name: string): string {
-    const known = this.#bridges.has(name)
-    this.#bridge = new Map()
-    this.#bridges.add(name)
-    return known ? `connection ${name} is given twice` : 'connection is not supported yet'
+  #openBridge(name: string): string | undefined {
+    const isKnown = this.#bridges.some((bridge) => bridge.name === name)
+    const values = new Map<string, unknown>()
+    const positions = new Map<string, Position>()
+    this.#bridge = { values, positions }
+    this.#bridges.push({ name, given: values, positions, where: this.#at })
+    return isKnown ? `connection ${name} is given twice` : undefined
   }
 
   /** Reads the files of a folder, each beginning afresh, and then goes on where it was. */
@@ -277,7 +325,7 @@ class ConfReader {
 }
 
 function newListener(where: Position, path?: string): ListenerDraft {
-  return { given: new Map(), security: new Map(), path, where }
+  return { given: new Map(), security: new Map(), positions: new Map(), path, where }
 }
 
 /** The system's words for a failed call: `no such file or directory`. */

@@ -1,17 +1,14 @@
 // What the configuration file comes to: the values of the whole broker and the listeners that exist. Computes what a listener
 // takes over from the global values; reading lines is conf-file.ts's business, binding sockets the broker's.
+import { type BridgeConfig, type BridgeDraft, bridgeConfig, bridgeFaults } from './bridge-config.js'
 import type { BrokerValues, PerListenerName } from './broker-options.js'
 import { brokerOptions } from './broker-options.js'
+import { checkBroker } from './broker-rules.js'
+import type { Position } from './conf-lines.js'
 import type { ListenerValues } from './listener-options.js'
 import { listenerOptions } from './listener-options.js'
 import { checkListener } from './listener-rules.js'
 import { valuesOf } from './option.js'
-
-/** A line of a configuration file; lines count from 1. */
-export interface Position {
-  readonly file: string
-  readonly line: number
-}
 
 /** One thing wrong with a configuration file. `message` is `file:line: reason`. */
 export class ConfigError extends Error {
@@ -45,17 +42,25 @@ export interface ListenerConfig extends ListenerValues, Omit<Pick<BrokerValues, 
   readonly local_only: boolean
   /** Where it was opened; undefined in local-only mode. */
   readonly where: Position | undefined
+  /** Where each of its own directives was given last. */
+  readonly positions: ReadonlyMap<string, Position>
 }
 
 /** The whole configuration. It may be used only if `problems` is empty. */
 export interface Config extends BrokerValues {
   readonly listeners: readonly ListenerConfig[]
+  /** In the order of the file. */
+  readonly bridges: readonly BridgeConfig[]
   /** Errors, in the order of the lines. */
   readonly problems: readonly ConfigError[]
   /** What works but should be known. */
   readonly warnings: readonly ConfigError[]
   /** Where each global directive was given last. */
   readonly positions: ReadonlyMap<string, Position>
+  /** Every file that was read, in this order. */
+  readonly files: readonly string[]
+  /** Those that hold a password or a key. */
+  readonly secretFiles: ReadonlySet<string>
 }
 
 /** A listener as the lines have described it. */
@@ -63,16 +68,18 @@ export interface ListenerDraft {
   readonly given: Map<string, unknown>
   /** What `per_listener_settings true` has put here. */
   readonly security: Map<string, unknown>
+  readonly positions: Map<string, Position>
   readonly path: string | undefined
   readonly where: Position | undefined
 }
 
 /** What has been read before it is made into a `Config`. */
-export interface ConfigDraft {
+export interface ConfigDraft extends Pick<Config, 'positions' | 'files' | 'secretFiles'> {
   readonly given: ReadonlyMap<string, unknown>
-  readonly positions: ReadonlyMap<string, Position>
   /** Opened by `listener`, in order. */
   readonly listeners: readonly ListenerDraft[]
+  /** Opened by `connection`, in order. */
+  readonly bridges: readonly BridgeDraft[]
   /** The default listener, if a line has set something of it. */
   readonly defaultListener: ListenerDraft | undefined
   /** `port` or `bind_address` was given: the default listener is open to the network. */
@@ -122,11 +129,21 @@ export function assembleConfig(draft: ConfigDraft, ports: readonly number[]): Co
       }),
     ),
   )
+  for (const bridge of draft.bridges)
+    for (const { at, name, reason, isHarmless } of bridgeFaults(bridge))
+      faults.push({ isHarmless, error: new ConfigError(at.file, at.line, name, `of bridge ${bridge.name} ${reason}`) })
+  for (const { name, reason, isHarmless } of checkBroker(draft.given, broker, listeners)) {
+    const { file = '', line = 0 } = draft.positions.get(name) ?? {}
+    faults.push({ isHarmless, error: new ConfigError(file, line, name, reason) })
+  }
   const errors = (harmless: boolean) => faults.filter((each) => each.isHarmless === harmless).map(({ error }) => error)
   return {
     ...broker,
     listeners: listeners.filter((listener) => !localOnly || servesFamily(listener)),
+    bridges: draft.bridges.map(bridgeConfig),
     positions: draft.positions,
+    files: draft.files,
+    secretFiles: draft.secretFiles,
     problems: [...draft.problems, ...errors(false)],
     warnings: [...draft.warnings, ...errors(true)],
   }
@@ -134,7 +151,8 @@ export function assembleConfig(draft: ConfigDraft, ports: readonly number[]): Co
 
 function loopbackDraft(settings: ListenerDraft | undefined, port: number, address: string): ListenerDraft {
   const given = new Map([...(settings?.given ?? []), ['port', port], ['bind_address', address]] as [string, unknown][])
-  return { given, security: settings?.security ?? new Map(), path: undefined, where: undefined }
+  const { security = new Map(), positions = new Map() } = settings ?? {}
+  return { given, security, positions, path: undefined, where: undefined }
 }
 
 function servesFamily(listener: ListenerConfig): boolean {
@@ -162,5 +180,6 @@ function listenerConfig(broker: BrokerValues, draft: ListenerDraft, localOnly: b
     path: draft.path,
     local_only: localOnly,
     where: draft.where,
+    positions: draft.positions,
   }
 }

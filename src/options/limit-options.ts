@@ -146,14 +146,13 @@ export const limitOptions = [
   },
   {
     name: 'memory_limit',
-    kind: 'integer',
+    kind: 'unsigned-integer',
     scope: 'global',
     min: 0,
-    max: INT32_MAX,
+    max: Number.MAX_SAFE_INTEGER,
     default: 0,
     reload: 'yes',
-    later: true,
-    help: 'Bytes of memory that messages may take; 0 for no limit.',
+    help: 'Bytes of memory the broker may use for its data before new clients and messages are refused; 0 for no limit.',
   },
   {
     name: 'message_size_limit',
@@ -174,9 +173,8 @@ export const limitOptions = [
     max: 65_535,
     default: 4096,
     reload: 'no',
-    later: true,
     aliases: ['websockets_headers_size'],
-    help: 'Bytes of the largest HTTP request that opens a WebSocket.',
+    help: 'Bytes of the largest HTTP request that opens a WebSocket; 0 for the 16384 of Node.js.',
   },
   {
     name: 'persistent_client_expiration',

@@ -1,15 +1,6 @@
 // TABLE: which directives of one listener need or exclude each other. A directive that decides who may connect is refused where it
 // would have no effect (CVE-2018-20145); one that does not is reported.
-
-interface Need {
-  readonly name: string
-  /** One of these has to be given too; a name may be followed by the one value that is meant. */
-  readonly needs: readonly string[]
-  /** The rule holds only where this is given. */
-  readonly with?: string
-  /** Without them it has no effect, and that does no harm. */
-  readonly harmless?: true
-}
+import { checkTogether, type Exclusion, type Fault, type Need } from './together.js'
 
 const PROXY_2 = 'enable_proxy_protocol 2'
 
@@ -25,6 +16,7 @@ const needs: readonly Need[] = [
   { name: 'use_identity_as_username', needs: ['cafile', 'capath'], with: 'certfile' },
   { name: 'use_subject_as_username', needs: ['cafile', 'capath'] },
   { name: 'proxy_protocol_v2_require_tls', needs: [PROXY_2] },
+  { name: 'websockets_origin', needs: ['protocol websockets'], harmless: true },
   { name: 'ciphers', needs: ['certfile', 'psk_hint'], harmless: true },
   { name: 'ciphers_tls1.3', needs: ['certfile'], harmless: true },
   { name: 'tls_version', needs: ['certfile', 'psk_hint'], harmless: true },
@@ -35,8 +27,7 @@ const NO_BOTH = 'a listener has either certificates or pre-shared keys'
 
 const TLS_IS_OUTSIDE = 'TLS ends at the load balancer'
 
-/** A name may be followed by the one value that is meant. */
-const excludes: readonly { readonly names: readonly [string, string]; readonly reason: string }[] = [
+const excludes: readonly Exclusion[] = [
   { names: ['psk_hint', 'certfile'], reason: NO_BOTH },
   { names: ['psk_hint', 'cafile'], reason: NO_BOTH },
   { names: ['psk_hint', 'capath'], reason: NO_BOTH },
@@ -50,32 +41,7 @@ const excludes: readonly { readonly names: readonly [string, string]; readonly r
   },
 ]
 
-/** A directive that does not fit the others, and why. */
-export interface ListenerFault {
-  readonly name: string
-  readonly reason: string
-  /** It has no effect, and that does no harm. */
-  readonly isHarmless: boolean
-}
-
 /** What is wrong with the directives of one listener, by name, taken together. */
-export function checkListener(given: ReadonlyMap<string, unknown>): readonly ListenerFault[] {
-  const isGiven = (directive: string) => {
-    const [name = '', value] = directive.split(' ')
-    const has = given.get(name) ?? false
-    return value === undefined ? has !== false : String(has) === value
-  }
-  const faults: ListenerFault[] = []
-  for (const { name, needs: names, with: other, harmless } of needs) {
-    if (!isGiven(name) || names.some(isGiven) || (other !== undefined && !isGiven(other))) continue
-    const missing = `${name} needs ${names.join(' or ')}`
-    const reason = harmless ? `${missing} to have an effect` : missing
-    faults.push({ name, reason, isHarmless: harmless === true })
-  }
-  for (const { names, reason } of excludes) {
-    const [name, other] = names
-    if (isGiven(name) && isGiven(other))
-      faults.push({ name, reason: `${name} does not go with ${other}: ${reason}`, isHarmless: false })
-  }
-  return faults
+export function checkListener(given: ReadonlyMap<string, unknown>): readonly Fault[] {
+  return checkTogether(needs, excludes, given)
 }

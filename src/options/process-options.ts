@@ -1,6 +1,19 @@
 // TABLE: directives for the process, its log and its files, and those that only old versions knew. Part of broker-options.ts.
 import type { Directive } from './option.js'
 
+/** Every type of line in the log. */
+export const LOG_TYPES = [
+  'debug',
+  'error',
+  'warning',
+  'notice',
+  'information',
+  'subscribe',
+  'unsubscribe',
+  'websockets',
+  'internal',
+] as const
+
 export const processOptions = [
   {
     name: 'include_dir',
@@ -71,19 +84,7 @@ export const processOptions = [
     name: 'log_type',
     kind: 'words',
     scope: 'global',
-    words: [
-      'debug',
-      'error',
-      'warning',
-      'notice',
-      'information',
-      'subscribe',
-      'unsubscribe',
-      'websockets',
-      'internal',
-      'none',
-      'all',
-    ],
+    words: [...LOG_TYPES, 'none', 'all'],
     default: ['error', 'warning', 'notice', 'information'],
     reload: 'yes',
     help: 'What is logged; one word a line, none and all included.',

@@ -168,7 +168,7 @@ listener 2
 password_file /two
 allow_zero_length_clientid false`
   const { config, problems } = readFiles({ conf })
-  assert.deepEqual(problems, ['conf:1: per_listener_settings is not supported yet'])
+  assert.deepEqual(problems, [])
   assert.deepEqual(
     config.listeners.map((each) => [
       each.allow_anonymous,
@@ -188,7 +188,6 @@ test('per_listener_settings has its place before all security settings, and stay
     'acl_file a\nper_listener_settings true\nallow_anonymous true\nlistener 1\nper_listener_settings false\n'
   assert.deepEqual(readFiles({ conf: first }).problems, [
     'conf:2: per_listener_settings must stand before acl_file',
-    'conf:2: per_listener_settings is not supported yet',
     'conf:3: allow_anonymous must stand below a listener line, because of per_listener_settings',
     'conf:5: per_listener_settings cannot be switched off again',
   ])

@@ -46,7 +46,7 @@ const WORKING =
   max_outgoing_bytes max_connections_per_ip max_subscriptions max_concurrent_auth certfile keyfile cafile capath
   require_certificate use_identity_as_username use_subject_as_username crlfile ciphers ciphers_tls1.3 tls_version
   disable_client_cert_date_checks psk_hint psk_file enable_proxy_protocol proxy_protocol_v2_require_tls
-  bind_interface`.split(/\s+/)
+  bind_interface per_listener_settings memory_limit packet_buffer_size`.split(/\s+/)
 
 test('every directive of Mosquitto is known, and the others are marked as our own', () => {
   const names = new Set(table.flatMap((row) => [row.name, ...(row.aliases ?? []), ...(row.legacyAliases ?? [])]))
@@ -83,7 +83,7 @@ const FACTS: readonly (readonly [name: string, byDefault: unknown, min?: number 
   ['max_packet_size', 2_000_000, 20, INT],
   ['max_queued_bytes', 0, undefined, INT],
   ['max_queued_messages', 1000, undefined, INT],
-  ['memory_limit', 0, 0, INT],
+  ['memory_limit', 0, 0, Number.MAX_SAFE_INTEGER],
   ['message_size_limit', 0, 0, 268_435_455],
   ['per_listener_settings', false],
   ['queue_qos0_messages', false],

@@ -1,0 +1,66 @@
+// --test-config: everything that can be known of a configuration before it runs (spec: features.md C11). Every file it names is read, as
+// the user the broker becomes; nothing is changed, and sockets are opened only with --bind.
+
+import { closeSync, openSync } from 'node:fs'
+import { systemText } from '../access/restricted-file.js'
+import type { Config } from '../options/config.js'
+import { checkAccessFiles } from './access-file-checks.js'
+import { checkCertificates } from './certificate-checks.js'
+import { Findings } from './config-findings.js'
+import { checkListeners, tryListeners } from './listener-checks.js'
+import { ProcessError } from './process-error.js'
+import { actAs, type Identity, planIdentity } from './process-identity.js'
+import { looseFiles } from './secret-files.js'
+import { checkWritableFiles } from './writable-file-checks.js'
+
+/** Looks at `config`, and with `bind` at the ports, too. */
+export async function checkConfig(config: Config, { bind }: { readonly bind: boolean }): Promise<Findings> {
+  const findings = new Findings(config)
+  for (const { file, line, reason } of config.problems) findings.add('error', { file, line }, reason)
+  for (const { file, line, reason } of config.warnings) findings.add('warning', { file, line }, reason)
+  for (const { at, message } of looseFiles(config)) findings.add('warning', at, message)
+  const identity = targetOf(config, findings)
+  // Certificates are read before the broker becomes somebody else.
+  checkCertificates(config, findings)
+  const check = () => {
+    checkAccessFiles(config, findings)
+    checkWritableFiles(config, findings)
+    if (identity !== undefined) checkReload(config, identity, findings)
+  }
+  if (identity === undefined) check()
+  else actAs(identity, check)
+  checkListeners(config, findings)
+  if (bind) await tryListeners(config, findings)
+  return findings
+}
+
+/** Whom the broker would become. */
+function targetOf(config: Config, findings: Findings): Identity | undefined {
+  const isDefault = !config.positions.has('user')
+  try {
+    const { identity, warnings } = planIdentity(config.user, isDefault)
+    // What is said of the default is about this machine, not about the file.
+    if (!isDefault) for (const warning of warnings) findings.about('warning', 'user', undefined, warning)
+    return identity
+  } catch (error) {
+    if (!(error instanceof ProcessError)) throw error
+    findings.about('error', 'user', undefined, error.message)
+    return undefined
+  }
+}
+
+/** A reload reads the files of TLS again, as another user than the start. */
+function checkReload({ listeners }: Config, { uid, name }: Identity, findings: Findings): void {
+  for (const listener of listeners)
+    for (const directive of ['certfile', 'keyfile', 'cafile', 'crlfile'] as const) {
+      const { [directive]: path } = listener
+      if (path === undefined) continue
+      try {
+        closeSync(openSync(path, 'r'))
+      } catch (error) {
+        const who = name ?? `user ${uid}`
+        const reason = `${directive} ${path} cannot be read by ${who}, so a reload will fail: ${systemText(error)}`
+        findings.about('warning', directive, listener, reason)
+      }
+    }
+}
