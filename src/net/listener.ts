@@ -171,7 +171,7 @@ export class Listener {
 
   private bind(at: ListenOptions): Promise<Server> {
     const { taker } = this
-    const isPlain = this.webSockets === undefined && this.tls === undefined && this.proxy === undefined
+    const isPlain = this.tls === undefined && this.proxy === undefined
     const onPlain = (handle: AcceptedHandle) => taker.onAccept(this.plain(handle))
     const server = createServer({ pauseOnConnect: isPlain }, (socket) =>
       isPlain ? onPlain(handleOf(socket)) : this.onSocket(socket),
@@ -191,8 +191,7 @@ export class Listener {
   private onSocket(socket: Socket): void {
     if (this.noDelay) socket.setNoDelay(true)
     const peer = this.peerOf(socket)
-    if (this.tls === undefined && this.proxy === undefined) this.taker.onAccept(this.layered(socket, peer))
-    else this.taker.onArrival(this.arriving(socket, peer))
+    this.taker.onArrival(this.arriving(socket, peer))
   }
 
   /** First the header of a load balancer, then TLS, as far as the listener has them. */
@@ -226,38 +225,34 @@ export class Listener {
     }
   }
 
-  /** A connection over a stream that is read through `data` events, with WebSocket on it where the listener says so. */
+  /** A connection over a stream that is read through `data` events. */
   private layered(stream: Socket, peer: Peer): Accepted {
-    const { webSockets } = this
-    const destroy = () => void stream.destroy()
-    if (webSockets !== undefined) {
-      const start = () => webSockets.start(stream)
-      return { peer, open: (take) => webSockets.open(stream, take), start, destroy }
-    }
-    let taker: ChunkTaker | undefined
-    return {
-      peer,
-      open: (take) => {
-        taker = take
-        return stream
-      },
-      start: () => readStream(stream, (bytes, length) => taker?.(bytes, length)),
-      destroy,
-    }
+    return this.accepted(stream, peer, (take) => readStream(stream, take))
   }
 
   private plain(handle: AcceptedHandle): Accepted {
     let taker: ChunkTaker | undefined
     const socket = this.readBuffer.socketOf(handle, (bytes, length) => taker?.(bytes, length))
     if (this.noDelay) socket.setNoDelay(true)
+    return this.accepted(socket, this.peerOf(socket), (take) => {
+      taker = take
+      startReading(socket)
+    })
+  }
+
+  /** With WebSocket on it where the listener says so. */
+  private accepted(socket: Socket, peer: Peer, read: (take: ChunkTaker) => void): Accepted {
+    const { webSockets } = this
+    let taker: ChunkTaker = () => {}
     return {
-      peer: this.peerOf(socket),
-      open: (take) => {
-        taker = take
-        return socket
+      peer,
+      open(take) {
+        const stream = webSockets?.open(socket, take)
+        taker = stream === undefined ? take : (bytes, length) => stream.receive(bytes, length)
+        return stream ?? socket
       },
-      start: () => startReading(socket),
-      destroy: () => socket.destroy(),
+      start: () => read(taker),
+      destroy: () => void socket.destroy(),
     }
   }
 

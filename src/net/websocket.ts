@@ -7,13 +7,12 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { ReasonCode } from '../protocol/reason-codes.js'
 import type { ChunkTaker } from './plain-socket.js'
+import { WebSocketControl } from './websocket-control.js'
 import { WebSocketStream } from './websocket-stream.js'
 
 export interface WebSocketRules {
   /** Values of `Origin` that are let in, compared exactly; any when empty. A request without `Origin` is no browser's: let in. */
   readonly origins: readonly string[]
-  /** Bytes of the largest MQTT packet; it bounds what one frame may hold. */
-  readonly maxPacketSize: number
   /** Bytes of the largest request: its first line and headers. */
   readonly maxHeaderSize: number
 }
@@ -21,17 +20,15 @@ export interface WebSocketRules {
 /** Names of MQTT as a sub-protocol, best first: MQTT 5.0 section 6, and that of MQTT 3.1 clients. */
 const SUBPROTOCOLS = ['mqtt', 'mqttv3.1'] as const
 
-/** `ws` keeps frames whole, and a frame may hold many packets: a small packet limit leaves room for this many bytes. */
-const LEAST_FRAME_LIMIT = 65_536
-/** `ws` counts with 32 bits. */
-const MOST_FRAME_LIMIT = 2_147_483_647
+const VERSION = '13'
+const NOTHING = Buffer.alloc(0)
 
 const SETTINGS = {
   noServer: true,
   clientTracking: false,
   perMessageDeflate: false,
-  // Text frames are refused whatever they contain.
-  skipUTF8Validation: true,
+  // Only control frames get there.
+  maxPayload: 125,
   // ms that a peer has to close the socket once close frames were exchanged.
   closeTimeout: 2000,
   handleProtocols: subprotocolOf,
@@ -46,9 +43,7 @@ export class WebSocketAcceptor {
 
   constructor(rules: WebSocketRules) {
     this.rules = rules
-    // Twice the packet limit, so that a packet somewhat too large is found by its header and its sender is told 0x95.
-    const maxPayload = Math.min(Math.max(2 * rules.maxPacketSize, LEAST_FRAME_LIMIT), MOST_FRAME_LIMIT)
-    this.upgrades = new WebSocketServer({ ...SETTINGS, maxPayload })
+    this.upgrades = new WebSocketServer(SETTINGS)
     this.upgrades.on('wsClientError', ({ message }, socket) => this.refuse(socket, 400, message))
     this.http = createServer({ maxHeaderSize: rules.maxHeaderSize })
     this.http.on('request', ({ socket }) => this.refuse(socket, 426, 'this port speaks MQTT over WebSocket only'))
@@ -56,16 +51,13 @@ export class WebSocketAcceptor {
     this.http.on('clientError', (error, socket) => this.onUnreadable(error, socket))
   }
 
-  /** The stream that `socket` is going to be; nothing is read before `start`. */
-  open(socket: Duplex, take: ChunkTaker): Duplex {
-    const stream = new WebSocketStream(socket, take)
-    this.streams.set(socket, stream)
+  /** The stream that `socket` is going to be: hand it the bytes that are read from the socket, beginning with the handshake. */
+  open(socket: Duplex, take: ChunkTaker): WebSocketStream {
+    const control = new WebSocketControl(socket)
+    const stream = new WebSocketStream(socket, control, take)
+    this.streams.set(control, stream)
+    this.http.emit('connection', control)
     return stream
-  }
-
-  /** Begins to read the handshake. */
-  start(socket: Duplex): void {
-    this.http.emit('connection', socket)
   }
 
   private onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -75,7 +67,15 @@ export class WebSocketAcceptor {
       this.refuse(socket, 403, `origin '${origin}' is not allowed`, ReasonCode.NOT_AUTHORIZED)
     else if (subprotocolOf(offeredBy(request)) === false)
       this.refuse(socket, 400, 'the sub-protocol mqtt is not offered') // [MQTT-6.0.0-3]
-    else this.upgrades.handleUpgrade(request, socket, head, (ws) => this.streams.get(socket)?.attach(ws))
+    // RFC 6455 section 4.4; `ws` would also take 8, that of a draft.
+    else if (request.headers['sec-websocket-version'] !== VERSION)
+      this.refuse(socket, 426, `the WebSocket version has to be ${VERSION}`)
+    else {
+      // What was not parsed yet came behind the handshake too.
+      const rest: Buffer = socket.read() ?? NOTHING
+      const behind = Buffer.concat([head, rest])
+      this.upgrades.handleUpgrade(request, socket, NOTHING, (ws) => this.streams.get(socket)?.attach(ws, behind))
+    }
   }
 
   private onUnreadable(error: Error, socket: Duplex): void {
