@@ -3,6 +3,7 @@
 
 import { UsageError } from '../options/command-line.js'
 import type { PropertyArgument } from '../options/option.js'
+import { bytesOfText, isWellFormed } from '../options/text.js'
 import {
   NO_PROPERTIES,
   type Properties,
@@ -45,13 +46,20 @@ function isCommand(word: string): word is PropertyCommand {
 function parseValue(row: PropertyRow, text: string): string | number | Buffer {
   const most = MAXIMA[row.type]
   if (most === undefined) {
-    if (Buffer.byteLength(text) > 0xffff) throw new UsageError(`-D: the value of ${row.name} is too long`)
-    return row.type === 'binary' ? Buffer.from(text) : text
+    const bytes = bytesOfText(text)
+    if (bytes.length > 0xffff) throw new UsageError(`-D: the value of ${row.name} is too long`)
+    if (row.type === 'binary') return bytes
+    checkText(row, text)
+    return text
   }
   if (!/^\d+$/.test(text)) throw new UsageError(`-D: ${row.name} '${text}' is not a whole number`)
   const value = Number(text)
   if (value > most) throw new UsageError(`-D: ${row.name} ${text} is out of range (0 to ${most})`)
   return value
+}
+
+function checkText({ name }: PropertyRow, text: string): void {
+  if (!isWellFormed(text)) throw new UsageError(`-D: the value of ${name} has characters that MQTT does not allow`)
 }
 
 function add(list: Properties, argument: PropertyArgument): void {
@@ -68,6 +76,7 @@ function add(list: Properties, argument: PropertyArgument): void {
     throw new UsageError(`-D: ${property} is not a property that a client may send in ${command}`)
   const target = list as Record<string, unknown>
   const [first = '', second = ''] = values
+  if (row.key === 'userProperties') for (const text of values) checkText(row, text)
   if (row.key === 'userProperties') list.userProperties = [...(list.userProperties ?? []), [first, second]]
   else if (target[row.key] !== undefined) throw new UsageError(`-D: ${property} of ${command} is given twice`)
   else if (row.repeatable !== undefined) target[row.key] = [parseValue(row, first)]

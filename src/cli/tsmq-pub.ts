@@ -1,5 +1,6 @@
 // The entry of tsmq-pub: the command on this process.
 import { exit } from './exit.js'
+import { rawArguments } from './raw-arguments.js'
 import { pub } from './tsmq-pub-command.js'
 
-exit(await pub(process.argv.slice(2), process))
+exit(await pub(rawArguments(process), process))

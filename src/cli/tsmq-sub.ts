@@ -1,5 +1,6 @@
 // The entry of tsmq-sub: the command on this process.
 import { exit } from './exit.js'
+import { rawArguments } from './raw-arguments.js'
 import { sub } from './tsmq-sub-command.js'
 
-exit(await sub(process.argv.slice(2), process))
+exit(await sub(rawArguments(process), process))

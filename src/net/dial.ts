@@ -31,8 +31,11 @@ export interface DialTarget extends HostPort {
 /** What lies between a socket and MQTT. */
 export interface DialLayer {
   readonly stage: DialStage
-  /** Shakes hands on `socket` as a client of `target`. Calls one of the outcome's functions, once. */
-  open(socket: Duplex, target: HostPort, outcome: LayerOutcome): void
+  /**
+   * Shakes hands on `socket` as a client of `target`. Calls one of the outcome's functions, once, and not before it returns what
+   * gives up, with the socket below: a layer has to be taken down from above.
+   */
+  open(socket: Duplex, target: HostPort, outcome: LayerOutcome): () => void
 }
 
 export interface LayerOutcome {
@@ -72,13 +75,26 @@ export function hostAndPort({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** Beginning of every message. */
-export function cannotConnect(target: HostPort): string {
-  return `cannot connect to ${hostAndPort(target)}`
+/** Beginning of every message, with the addresses of the host that were tried. */
+export function cannotConnect(target: HostPort, addresses: readonly string[] = []): string {
+  const others = [...new Set(addresses)].filter((address) => address !== target.host)
+  return `cannot connect to ${hostAndPort(target)}${others.length > 0 ? ` (${others.join(', ')})` : ''}`
 }
 
 function attempts(error: Error): readonly Error[] {
   return error instanceof AggregateError ? error.errors.filter((each): each is Error => each instanceof Error) : [error]
+}
+
+/** Address and cause, cause by cause where they differ. */
+function socketWords(hop: HostPort, errors: readonly Error[]): string {
+  const failures = errors.map((error) => ({
+    cause: causeOf(error),
+    address: 'address' in error && typeof error.address === 'string' ? error.address : hop.host,
+  }))
+  const causes = [...new Set(failures.map(({ cause }) => cause))]
+  const addresses = failures.map(({ address }) => address)
+  if (causes.length === 1) return `${cannotConnect(hop, addresses)}: ${causes[0]}`
+  return `${cannotConnect(hop)}: ${failures.map(({ cause, address }) => `${cause} (${address})`).join(', ')}`
 }
 
 /**
@@ -104,7 +120,9 @@ class Attempt implements Dialling {
   private readonly take: ChunkTaker
   private readonly onOpen: (stream: Duplex) => void
   private readonly onFailure: (error: DialError) => void
-  private stream: Duplex | undefined = undefined
+  private abandon: () => void = () => {}
+  /** Where the socket has been connected to, unless that is a proxy. */
+  private address: string | undefined = undefined
   private isOver = false
 
   constructor(
@@ -143,7 +161,7 @@ class Attempt implements Dialling {
 
   cancel(): void {
     this.isOver = true
-    this.stream?.on('error', () => {}).destroy()
+    this.abandon()
   }
 
   private fail(error: DialError): void {
@@ -157,7 +175,7 @@ class Attempt implements Dialling {
     const { target } = this
     const hop = target.proxy ?? broker
     const socket = this.socketTo(hop)
-    this.stream = socket
+    this.abandon = () => socket.on('error', () => {}).destroy()
     const onError = (error: Error) => {
       const [next, ...rest] = others
       if (this.isOver) return
@@ -172,6 +190,7 @@ class Attempt implements Dialling {
     socket.once('error', onError)
     socket.once('connect', () => {
       socket.off('error', onError)
+      if (target.proxy === undefined) this.address = socket.remoteAddress
       if (!this.isOver) this.climb(socket, broker, 0)
     })
   }
@@ -197,35 +216,34 @@ class Attempt implements Dialling {
   private climb(stream: Duplex, broker: HostPort, at: number): void {
     const { layers = [] } = this.target
     const layer = layers[at]
-    this.stream = stream
     if (layer === undefined) {
       this.isOver = true
       this.onOpen(stream)
       return
     }
     this.stage = layer.stage
-    layer.open(stream, broker, {
+    this.abandon = layer.open(stream, broker, {
       take: at + 1 === layers.length ? this.take : undefined,
       opened: (above) => {
         if (!this.isOver) this.climb(above, broker, at + 1)
         else above.destroy()
       },
-      failed: (reason, lasting) =>
-        this.fail(new DialError(layer.stage, `${cannotConnect(broker)}: ${reason}`, lasting)),
+      failed: (reason, lasting) => {
+        const addresses = this.address === undefined ? [] : [this.address]
+        this.fail(new DialError(layer.stage, `${cannotConnect(broker, addresses)}: ${reason}`, lasting))
+      },
     })
   }
 
   private socketError(broker: HostPort, hop: HostPort, error: Error): DialError {
     const stage = 'syscall' in error && error.syscall === 'getaddrinfo' ? 'lookup' : 'connect'
-    const causes = attempts(error).map((each) => {
-      const address = 'address' in each && typeof each.address === 'string' ? each.address : hop.host
-      return address === hop.host ? causeOf(each) : `${causeOf(each)} (${address})`
-    })
     const { localAddress } = this.target
-    const from = codeOf(error) === 'EADDRNOTAVAIL' && localAddress !== undefined ? ` from ${localAddress}` : ''
-    const through = hop === broker ? '' : ` through the proxy ${hostAndPort(hop)}`
     const hint = /^[^:]+:\d+$/.test(hop.host) ? '; the port is given apart from the host' : ''
-    const message = `${cannotConnect(broker)}${through}${from}: ${[...new Set(causes)].join(', ')}${hint}`
+    const words =
+      codeOf(error) === 'EADDRNOTAVAIL' && localAddress !== undefined
+        ? `${cannotConnect(hop)} from ${localAddress}: ${causeOf(error)}`
+        : socketWords(hop, attempts(error))
+    const message = `${hop === broker ? '' : `${cannotConnect(broker)}: the proxy: `}${words}${hint}`
     return new DialError(hop === broker ? stage : 'proxy', message, false, { cause: error })
   }
 }

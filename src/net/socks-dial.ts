@@ -32,7 +32,7 @@ export class SocksDialer implements DialLayer {
     this.password = password
   }
 
-  open(socket: Duplex, { host, port }: HostPort, outcome: LayerOutcome): void {
+  open(socket: Duplex, { host, port }: HostPort, outcome: LayerOutcome): () => void {
     const { username, password = '' } = this
     SocksClient.createConnection({
       command: 'connect',
@@ -48,6 +48,7 @@ export class SocksDialer implements DialLayer {
       },
       (error: Error) => outcome.failed(reasonOf(error), /NotAllowed|uthentication/.test(error.message)),
     )
+    return () => socket.on('error', () => {}).destroy()
   }
 }
 
@@ -57,6 +58,6 @@ function reasonOf({ message }: Error): string {
   if (known !== undefined) return known
   if (/[Aa]uthentication failed/.test(message)) return 'the proxy refuses user name and password'
   if (/no accepted authentication|[Aa]uthentication type/.test(message)) return 'the proxy asks for another login'
-  if (/Socket closed/.test(message)) return 'the proxy closed the connection'
+  if (/Socket closed|ECONNRESET/.test(message)) return 'the proxy closed the connection'
   return `the proxy does not answer as a SOCKS 5 proxy does (${message})`
 }

@@ -19,7 +19,7 @@ import type { DialLayer, HostPort, LayerOutcome } from './dial.js'
 import { causeOf, codeOf } from './dial-causes.js'
 import { readStream } from './plain-socket.js'
 import { systemAuthorities } from './system-authorities.js'
-import { CLIENT_FLAGS, readAuthorities, readIdentity, TlsFileError } from './tls-files.js'
+import { CLIENT_FLAGS, type DirectiveNames, readAuthorities, readIdentity, TlsFileError } from './tls-files.js'
 import { serverCertificateReason } from './tls-reasons.js'
 
 export interface TlsDialRules {
@@ -40,8 +40,15 @@ export interface TlsDialRules {
   readonly keyLog: string | undefined
   /** Whether the certificate has to be right. */
   readonly verifies: boolean
+  /** Whether it may be for another host. */
+  readonly ignoresName?: boolean
   /** Over a Unix socket, where no host has a name. */
   readonly isLocal: boolean
+}
+
+/** What settings are called in messages. */
+export interface TlsDialNames extends DirectiveNames {
+  readonly ciphers?: string
 }
 
 const isSuite = (name: string) => name.startsWith('TLS_')
@@ -51,19 +58,22 @@ export class TlsDialer implements DialLayer {
   private readonly rules: TlsDialRules
   private readonly context: SecureContext
 
-  /** @throws TlsFileError when a file cannot be used or OpenSSL refuses a setting */
-  constructor(rules: TlsDialRules) {
+  /**
+   * @param names what the files are called in messages
+   * @throws TlsFileError when a file cannot be used or OpenSSL refuses a setting
+   */
+  constructor(rules: TlsDialRules, names: TlsDialNames = { ...CLIENT_FLAGS, ciphers: '--ciphers' }) {
     this.rules = rules
     const { certfile, keyfile, psk, minVersion, keyLog } = rules
-    const authorities = readAuthorities(rules.cafile, rules.capath, CLIENT_FLAGS).map((each) => each.toString())
+    const authorities = readAuthorities(rules.cafile, rules.capath, names).map((each) => each.toString())
     const settings: SecureContextOptions = {
-      ...(certfile !== undefined && keyfile !== undefined && readIdentity(certfile, keyfile, CLIENT_FLAGS)),
+      ...(certfile !== undefined && keyfile !== undefined && readIdentity(certfile, keyfile, names)),
       ca: [...authorities, ...(rules.usesSystem ? systemAuthorities() : [])],
       ciphers: cipherList(rules),
       minVersion,
       ...(psk !== undefined && { maxVersion: 'TLSv1.2' }),
     }
-    this.context = secureContext(settings)
+    this.context = secureContext(settings, names)
     if (keyLog !== undefined) this.log(keyLog, '')
   }
 
@@ -76,7 +86,7 @@ export class TlsDialer implements DialLayer {
     }
   }
 
-  open(socket: Duplex, { host }: HostPort, { take, opened, failed }: LayerOutcome): void {
+  open(socket: Duplex, { host }: HostPort, { take, opened, failed }: LayerOutcome): () => void {
     const { alpn, keyLog, psk, isLocal } = this.rules
     const secured = connect({
       socket,
@@ -94,24 +104,27 @@ export class TlsDialer implements DialLayer {
     secured.once('secureConnect', () => {
       const fault = this.faultOf(secured, host)
       if (fault !== undefined) {
-        secured.off('error', onError).on('error', () => {})
         failed(fault, true)
-        secured.destroy()
         return
       }
       secured.off('error', onError)
       if (take !== undefined) readStream(secured, take)
       opened(secured)
     })
+    return () =>
+      secured
+        .off('error', onError)
+        .on('error', () => {})
+        .destroy()
   }
 
   /** What is wrong with the broker's certificate. */
   private faultOf(socket: TLSSocket, host: string): string | undefined {
-    const { psk, verifies, isLocal } = this.rules
+    const { psk, verifies, isLocal, ignoresName = false } = this.rules
     if (psk !== undefined || !verifies) return undefined
     const certificate = socket.getPeerCertificate(true)
     if (!socket.authorized) return serverCertificateReason(String(socket.authorizationError), certificate)
-    if (isLocal || checkServerIdentity(host, certificate) === undefined) return undefined
+    if (isLocal || ignoresName || checkServerIdentity(host, certificate) === undefined) return undefined
     return `the certificate of the broker is for ${namesOf(certificate).join(', ')} and not for ${host}`
   }
 }
@@ -137,12 +150,12 @@ function cipherList({ ciphers, psk, minVersion }: TlsDialRules): string {
   return `${standard.filter(isSuite).join(':')}:${ciphers}`
 }
 
-function secureContext(settings: SecureContextOptions): SecureContext {
+function secureContext(settings: SecureContextOptions, { ciphers = 'ciphers' }: TlsDialNames): SecureContext {
   try {
     return createSecureContext(settings)
   } catch (error) {
     if (!(error instanceof Error)) throw error
     const isCipher = codeOf(error) === 'ERR_SSL_NO_CIPHER_MATCH'
-    throw new TlsFileError(isCipher ? '--ciphers: none of them is known' : `TLS: ${causeOf(error)}`, { cause: error })
+    throw new TlsFileError(isCipher ? `${ciphers}: none of them is known` : `TLS: ${causeOf(error)}`, { cause: error })
   }
 }

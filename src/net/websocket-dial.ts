@@ -22,7 +22,7 @@ export class WebSocketDialer implements DialLayer {
     this.scheme = isSecure ? 'https' : 'http'
   }
 
-  open(socket: Duplex, { host, port }: HostPort, { take, opened, failed }: LayerOutcome): void {
+  open(socket: Duplex, { host, port }: HostPort, { take, opened, failed }: LayerOutcome): () => void {
     const ws = new WebSocket(this.urlOf(host, port), ['mqtt'], {
       createConnection: () => socket,
       perMessageDeflate: false,
@@ -32,7 +32,6 @@ export class WebSocketDialer implements DialLayer {
     const onError = (error: Error) => failed(reasonOf(error), false)
     ws.once('error', onError)
     ws.once('unexpected-response', (_request, response: IncomingMessage) => {
-      ws.off('error', onError).on('error', () => {})
       const { statusCode = 0, statusMessage } = response
       failed(`${this.path} is no WebSocket for MQTT: HTTP ${statusCode} ${statusMessage}`, statusCode < 500)
     })
@@ -42,6 +41,11 @@ export class WebSocketDialer implements DialLayer {
       if (take !== undefined) readStream(stream, take)
       opened(stream)
     })
+    return () => {
+      ws.off('error', onError).on('error', () => {})
+      ws.terminate()
+      socket.destroy()
+    }
   }
 
   private urlOf(host: string, port: number): string {
@@ -52,7 +56,8 @@ export class WebSocketDialer implements DialLayer {
 }
 
 function reasonOf(error: Error): string {
-  if (/socket hang up/.test(error.message)) return 'the broker closed the connection in the WebSocket handshake'
+  if (/socket hang up|ECONNRESET/.test(error.message))
+    return 'the broker closed the connection in the WebSocket handshake'
   if ('code' in error && String(error.code).startsWith('HPE_')) return 'the broker does not speak HTTP on this port'
   if (/no subprotocol|invalid subprotocol/i.test(error.message)) return 'the server does not speak MQTT over WebSocket'
   return causeOf(error)
