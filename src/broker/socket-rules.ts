@@ -22,7 +22,6 @@ export function socketRules(config: Config, listener: ListenerConfig, keyOf: Psk
 function webSocketRules(config: Config, listener: ListenerConfig): WebSocketRules {
   return {
     origins: listener.websockets_origin,
-    maxPacketSize: config.max_packet_size,
     maxHeaderSize: config.packet_buffer_size,
   }
 }
