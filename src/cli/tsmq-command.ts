@@ -1,6 +1,7 @@
 // The command tsmq: arguments and configuration in, a running broker until a signal, exit status out.
 
 import { AccessError } from '../broker/access-control.js'
+import { bridgeProblems } from '../broker/bridge/bridge-names.js'
 import { type BoundListener, ListenError } from '../broker/listeners.js'
 import { parseCommandLine, UsageError } from '../options/command-line.js'
 import { defaultConfig, readConfFile } from '../options/conf-file.js'
@@ -130,7 +131,9 @@ async function testConfig(config: Config, values: TsmqValues, complain: Show): P
 function readConfig({ config_file: files, port, run, env }: TsmqValues): Config {
   // A private broker takes any free port.
   const ports = run && port.length === 0 ? [0] : port
-  return files.length > 0 ? readConfFile(files, { ports, ...(env && { env: process.env }) }) : defaultConfig({ ports })
+  const config =
+    files.length > 0 ? readConfFile(files, { ports, ...(env && { env: process.env }) }) : defaultConfig({ ports })
+  return { ...config, problems: [...config.problems, ...bridgeProblems(config)] }
 }
 
 function failure(error: unknown, complain: Show): number {

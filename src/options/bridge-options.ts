@@ -10,7 +10,6 @@ export const bridgeOptions = [
     scope: 'global',
     reload: 'yes',
     repeatable: true,
-    later: true,
     help: 'Opens a bridge under this name, which must be unique.',
   },
   {
@@ -19,8 +18,7 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     aliases: ['addresses'],
-    later: true,
-    help: 'Brokers to connect to: HOST[:PORT], in order of preference.',
+    help: 'Brokers to connect to, in order of preference: HOST[:PORT], ws://HOST[:PORT][/PATH], wss://…, or the path of a Unix socket.',
   },
   {
     name: 'topic',
@@ -28,7 +26,6 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     repeatable: true,
-    later: true,
     help: 'What is shared: PATTERN [out|in|both [QOS [LOCAL-PREFIX [REMOTE-PREFIX]]]].',
   },
   {
@@ -36,7 +33,6 @@ export const bridgeOptions = [
     kind: 'string',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
     help: 'Protocol name offered in the TLS handshake.',
   },
   {
@@ -44,7 +40,6 @@ export const bridgeOptions = [
     kind: 'string',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
     help: 'Local address to connect from.',
   },
   {
@@ -52,7 +47,6 @@ export const bridgeOptions = [
     kind: 'path',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
     help: 'Certificates of the authorities that the remote broker is checked against (PEM).',
   },
   {
@@ -60,7 +54,6 @@ export const bridgeOptions = [
     kind: 'path',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
     help: 'Folder of such certificates.',
   },
   {
@@ -68,7 +61,6 @@ export const bridgeOptions = [
     kind: 'path',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
     help: 'Client certificate (PEM).',
   },
   {
@@ -77,7 +69,6 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     replaces: true,
-    later: true,
     help: 'Private key of the client certificate (PEM).',
   },
   {
@@ -85,7 +76,6 @@ export const bridgeOptions = [
     kind: 'string',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
     help: 'Ciphers for TLS 1.2, as an OpenSSL list.',
   },
   {
@@ -93,7 +83,6 @@ export const bridgeOptions = [
     kind: 'string',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
     help: 'Cipher suites for TLS 1.3, separated by colons.',
   },
   {
@@ -102,7 +91,6 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     words: ['tlsv1.3', 'tlsv1.2'],
-    later: true,
     help: 'Lowest version accepted; TLS 1.2 unless set.',
   },
   {
@@ -110,15 +98,14 @@ export const bridgeOptions = [
     kind: 'string',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
     help: 'Identity for TLS-PSK.',
   },
   {
     name: 'bridge_psk',
+    secret: true,
     kind: 'string',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
     help: 'Key for TLS-PSK, in hexadecimal.',
   },
   {
@@ -127,7 +114,6 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     default: false,
-    later: true,
     help: 'Do not check that the certificate is for the host connected to.',
   },
   {
@@ -136,7 +122,7 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     default: false,
-    later: true,
+    later: ['true', '1'],
     help: 'Require a stapled OCSP response.',
   },
   {
@@ -145,7 +131,6 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     default: false,
-    later: true,
     help: 'Check the remote broker against the authorities of the system.',
   },
   {
@@ -154,7 +139,6 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     default: true,
-    later: true,
     help: 'On connecting, unsubscribe from topics that are only sent out.',
   },
   {
@@ -166,7 +150,6 @@ export const bridgeOptions = [
     max: INT32_MAX,
     below: 'raised',
     default: 0,
-    later: true,
     help: 'Bytes of the largest packet sent; 0 for no limit.',
   },
   {
@@ -177,7 +160,6 @@ export const bridgeOptions = [
     min: 0,
     max: 65_535,
     default: 10,
-    later: true,
     help: 'Topic aliases used; 0 for none.',
   },
   {
@@ -186,7 +168,6 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     default: true,
-    later: true,
     help: 'Let retained messages be retained at the remote broker too.',
   },
   {
@@ -196,7 +177,6 @@ export const bridgeOptions = [
     reload: 'yes',
     words: ['mqttv31', 'mqttv311', 'mqttv50'],
     default: 'mqttv311',
-    later: true,
     help: 'Version of MQTT to use.',
   },
   {
@@ -206,7 +186,6 @@ export const bridgeOptions = [
     reload: 'yes',
     min: 1,
     max: 65_535,
-    later: true,
     help: 'QoS 1 and 2 messages on their way at once; max_inflight_messages unless set.',
   },
   {
@@ -216,7 +195,6 @@ export const bridgeOptions = [
     reload: 'yes',
     words: ['lazy', 'immediate'],
     default: 'lazy',
-    later: true,
     help: 'When changes take effect: at the next connection or at once.',
   },
   {
@@ -227,25 +205,22 @@ export const bridgeOptions = [
     min: 0,
     max: 4_294_967_295,
     default: 0,
-    later: true,
     help: 'Seconds for which the remote broker keeps the session (MQTT 5.0).',
   },
   {
     name: 'bridge_tcp_keepalive',
-    kind: 'tcp-keepalive',
+    kind: 'string',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
+    refused: 'Node.js cannot set the probes of TCP; keepalive_interval finds dead connections',
     help: 'TCP keep alive: IDLE INTERVAL COUNT; off unless set.',
   },
   {
     name: 'bridge_tcp_user_timeout',
-    kind: 'integer',
+    kind: 'string',
     scope: 'bridge',
     reload: 'yes',
-    min: 0,
-    max: INT32_MAX,
-    later: true,
+    refused: 'Node.js cannot set TCP_USER_TIMEOUT; keepalive_interval finds dead connections',
     help: 'Milliseconds for which sent data may stay unacknowledged; off unless set.',
   },
   {
@@ -254,7 +229,6 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     default: false,
-    later: true,
     help: 'Begin with a clean session at the remote broker.',
   },
   {
@@ -262,7 +236,6 @@ export const bridgeOptions = [
     kind: 'boolean',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
     help: 'Do not queue messages while disconnected; as cleansession unless set.',
   },
   {
@@ -271,7 +244,6 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     legacyAliases: ['clientid'],
-    later: true,
     help: 'Client id at the remote broker; HOSTNAME.NAME unless set.',
   },
   {
@@ -279,7 +251,6 @@ export const bridgeOptions = [
     kind: 'string',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
     help: 'Client id of the local session; local.REMOTE-CLIENTID unless set.',
   },
   {
@@ -288,16 +259,15 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     legacyAliases: ['username'],
-    later: true,
     help: 'User name at the remote broker.',
   },
   {
     name: 'remote_password',
+    secret: true,
     kind: 'string',
     scope: 'bridge',
     reload: 'yes',
     legacyAliases: ['password'],
-    later: true,
     help: 'Password at the remote broker.',
   },
   {
@@ -310,6 +280,7 @@ export const bridgeOptions = [
   },
   {
     name: 'local_password',
+    secret: true,
     kind: 'string',
     scope: 'bridge',
     reload: 'yes',
@@ -325,7 +296,6 @@ export const bridgeOptions = [
     max: INT32_MAX,
     below: 'raised with a warning',
     default: 60,
-    later: true,
     help: 'Seconds without a message after which a lazy bridge disconnects.',
   },
   {
@@ -337,7 +307,6 @@ export const bridgeOptions = [
     max: 65_535,
     below: 'raised with a warning',
     default: 60,
-    later: true,
     help: 'Seconds between two pings.',
   },
   {
@@ -346,7 +315,6 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     default: true,
-    later: true,
     help: 'Publish whether the bridge is connected.',
   },
   {
@@ -355,15 +323,13 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     default: false,
-    later: true,
     help: 'Publish it at this broker only.',
   },
   {
     name: 'notification_topic',
-    kind: 'string',
+    kind: 'topic-prefix',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
     help: 'Topic for it; $SYS/broker/connection/REMOTE-CLIENTID/state unless set.',
   },
   {
@@ -371,7 +337,6 @@ export const bridgeOptions = [
     kind: 'restart-timeout',
     scope: 'bridge',
     reload: 'yes',
-    later: true,
     help: 'Seconds before reconnecting: CONSTANT, or BASE CAP [STABLE] for a growing random delay.',
   },
   {
@@ -380,7 +345,6 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     default: false,
-    later: true,
     help: 'Stay with the address that works instead of going back to the first.',
   },
   {
@@ -390,7 +354,6 @@ export const bridgeOptions = [
     reload: 'yes',
     words: ['automatic', 'lazy', 'once'],
     default: 'automatic',
-    later: true,
     help: 'When to connect: at start, when messages wait, or at start and never again.',
   },
   {
@@ -402,7 +365,6 @@ export const bridgeOptions = [
     max: INT32_MAX,
     below: 'raised with a warning',
     default: 10,
-    later: true,
     help: 'Messages that must wait before a lazy bridge connects.',
   },
   {
@@ -411,7 +373,6 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     default: true,
-    later: true,
     help: 'Tell the remote broker that this is a bridge, in the way that Mosquitto understands.',
   },
 ] as const satisfies readonly Directive[]

@@ -1,21 +1,49 @@
-// The values that only bridges have: `address`, `topic`, `restart_timeout`, `bridge_tcp_keepalive`. Whether a prefix and its pattern
-// make a valid filter together is checked where filters are known, by the bridge.
-import type { BridgeAddress, BridgeTopic, RestartTimeout, TcpKeepalive } from './option.js'
+// The values that only bridges have: `address`, `topic`, `restart_timeout`. Whether a prefix and its pattern make a valid filter
+// together is checked where filters are known, by the bridge.
+import type { BridgeAddress, BridgeTopic, RestartTimeout } from './option.js'
 import { type Parsed, problem, quoted, value, words } from './text.js'
 
 const DEFAULT_PORT = 1883
+/** As the scheme says; elsewhere it is 1883, with TLS too. */
+const SCHEME_PORTS = { 'ws:': 80, 'wss:': 443 } as const
 
-/** `HOST[:PORT] …`; the port is behind the last colon. A word that begins with `#` ends the list. */
+/**
+ * `HOST[:PORT] …`; the port is behind the last colon. Also `ws://` and `wss://HOST[:PORT][/PATH]`, and the path of a Unix socket. A
+ * word that begins with `#` ends the list.
+ */
 export function parseAddresses(text: string): Parsed<readonly BridgeAddress[]> {
   const addresses: BridgeAddress[] = []
   for (const word of untilComment(words(text))) {
-    const [, host = '', port] = /^(.*?)(?::([^:\]]*))?$/.exec(word) ?? []
-    const number = port === undefined ? DEFAULT_PORT : /^\d+$/.test(port) ? Number(port) : 0
-    if (host === '') return problem(`needs a host in ${quoted(word)}`)
-    if (number < 1 || number > 65_535) return problem(`needs a port between 1 and 65535 in ${quoted(word)}`)
-    addresses.push({ host: host.replace(/^\[(.*)\]$/, '$1'), port: number })
+    const parsed = word.startsWith('/') ? value({ host: word, port: 0 }) : parseAddress(word)
+    if ('problem' in parsed) return parsed
+    addresses.push(parsed.value)
   }
   return addresses.length > 0 ? value(addresses) : problem('needs a value')
+}
+
+function parseAddress(word: string): Parsed<BridgeAddress> {
+  if (/^wss?:\/\//.test(word)) return parseWebSocketAddress(word)
+  if (word.includes('://')) return problem(`needs HOST:PORT, ws:// or wss:// instead of ${quoted(word)}`)
+  const [, host = '', port] = /^(.*?)(?::([^:\]]*))?$/.exec(word) ?? []
+  const number = port === undefined ? DEFAULT_PORT : /^\d+$/.test(port) ? Number(port) : 0
+  if (host === '') return problem(`needs a host in ${quoted(word)}`)
+  if (number < 1 || number > 65_535) return problem(`needs a port between 1 and 65535 in ${quoted(word)}`)
+  return value({ host: withoutBrackets(host), port: number })
+}
+
+function parseWebSocketAddress(word: string): Parsed<BridgeAddress> {
+  const url = URL.canParse(word) ? new URL(word) : undefined
+  if (url === undefined || url.hostname === '') return problem(`needs a host and a port in ${quoted(word)}`)
+  if (url.username !== '' || url.password !== '') return problem('takes no user name: give it with remote_username')
+  const scheme = url.protocol === 'wss:' ? 'wss:' : 'ws:'
+  const port = url.port === '' ? SCHEME_PORTS[scheme] : Number(url.port)
+  if (port === 0) return problem(`needs a port between 1 and 65535 in ${quoted(word)}`)
+  const webSocket = { path: url.pathname + url.search, isSecure: scheme === 'wss:' }
+  return value({ host: withoutBrackets(url.hostname), port, webSocket })
+}
+
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1')
 }
 
 /** `PATTERN [DIRECTION [QOS [LOCAL-PREFIX [REMOTE-PREFIX]]]]`; `""` is an empty text, and quotes hold a pattern with spaces together. */
@@ -51,13 +79,6 @@ export function parseRestartTimeout(text: string): Parsed<RestartTimeout> {
   if (limit < base) return problem('must not have a limit below its base')
   if (stable < 0) return problem('must not have a negative time for stable connections')
   return value({ base, cap: Math.min(limit, 7200), stable }, warning)
-}
-
-/** `IDLE INTERVAL COUNT`, all above 0. */
-export function parseTcpKeepalive(text: string): Parsed<TcpKeepalive> {
-  const [idle = 0, interval = 0, count = 0] = words(text).map((word) => (/^\d+$/.test(word) ? Number(word) : 0))
-  if (idle > 0 && interval > 0 && count > 0) return value({ idle, interval, count })
-  return problem('needs three numbers above 0: idle seconds, seconds between probes, probes')
 }
 
 function untilComment(list: readonly string[]): readonly string[] {

@@ -3,6 +3,12 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
+/** A line of a configuration file; lines count from 1. */
+export interface Position {
+  readonly file: string
+  readonly line: number
+}
+
 /** One line that says something. */
 export interface ConfLine {
   /** Counts from 1. */

@@ -144,6 +144,22 @@ const cases: readonly Case[] = [
   { row: { kind: 'addresses' }, text: '::1:1884', value: [{ host: '::1', port: 1884 }] },
   { row: { kind: 'addresses' }, text: '[::1]:1884', value: [{ host: '::1', port: 1884 }] },
   { row: { kind: 'addresses' }, text: '[::1]', value: [{ host: '::1', port: 1883 }] },
+  {
+    row: { kind: 'addresses' },
+    text: '/run/a b:2',
+    value: [
+      { host: '/run/a', port: 0 },
+      { host: 'b', port: 2 },
+    ],
+  },
+  ...[
+    ['ws://a', { host: 'a', port: 80, webSocket: { path: '/', isSecure: false } }],
+    ['ws://a:8080/mqtt?x=1', { host: 'a', port: 8080, webSocket: { path: '/mqtt?x=1', isSecure: false } }],
+    ['wss://[::1]/mqtt', { host: '::1', port: 443, webSocket: { path: '/mqtt', isSecure: true } }],
+  ].map(([text, address]) => ({ row: { kind: 'addresses' as const }, text: String(text), value: [address] })),
+  { row: { kind: 'addresses' }, text: 'mqtt://a', problem: /ws:\/\/ or wss:\/\/ instead of 'mqtt:\/\/a'/ },
+  { row: { kind: 'addresses' }, text: 'ws://u:p@a', problem: /remote_username/ },
+  { row: { kind: 'addresses' }, text: 'ws://a:0/', problem: /between 1 and 65535/ },
   { row: { kind: 'addresses' }, text: 'a:0', problem: /between 1 and 65535 in 'a:0'/ },
   { row: { kind: 'addresses' }, text: 'a:65536', problem: /between 1 and 65535/ },
   { row: { kind: 'addresses' }, text: 'a:b', problem: /between 1 and 65535/ },
@@ -197,12 +213,6 @@ const cases: readonly Case[] = [
   { row: { kind: 'restart-timeout' }, text: '5 30 -1', problem: /negative/ },
   { row: { kind: 'restart-timeout' }, text: '5 x', problem: /'x'/ },
   { row: { kind: 'restart-timeout' }, text: '', problem: /needs a value/ },
-  { row: { kind: 'tcp-keepalive' }, text: '60 10 3', value: { idle: 60, interval: 10, count: 3 } },
-  ...['60 10', '60 10 0', '60 -1 3', ''].map((text) => ({
-    row: { kind: 'tcp-keepalive' as const },
-    text,
-    problem: /three numbers above 0/,
-  })),
 
   { row: { kind: 'text' }, text: '', value: '' },
   { row: { kind: 'text' }, text: ' a\t', value: ' a\t' },

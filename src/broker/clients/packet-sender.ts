@@ -13,15 +13,15 @@ import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { SharedBlock } from '../../protocol/shared-block.js'
 import type { Delivery } from '../../session/delivery.js'
 import { type Message, remainingExpiry } from '../../session/message.js'
-import type { OutboundSink } from '../../session/outbound.js'
 import { SentAliases } from '../../session/topic-aliases.js'
 import type { BrokerContext } from '../context.js'
 import type { Follower } from '../routing/receiver.js'
 import { describePublish } from './describe.js'
+import type { SessionSender } from './session.js'
 
 const NO_LIMIT = Number.POSITIVE_INFINITY
 
-export class PacketSender implements OutboundSink, Follower {
+export class PacketSender implements SessionSender, Follower {
   readonly version: ProtocolVersion
   private readonly context: BrokerContext
   private readonly connection: Connection
@@ -94,9 +94,8 @@ export class PacketSender implements OutboundSink, Follower {
     return true
   }
 
-  /** Whether messages like this one can be sent in the same bytes as to others, without looking at each. */
-  follows(message: Message, subscriptionIdentifier: number): boolean {
-    return !this.context.log.isDebug && this.isShared(message, subscriptionIdentifier)
+  followerFor(message: Message, subscriptionIdentifier: number): Follower | undefined {
+    return !this.context.log.isDebug && this.isShared(message, subscriptionIdentifier) ? this : undefined
   }
 
   /** Sends QoS 0 packets that others get as well, or drops them when the client is behind [MQTT-4.3.1-1]. */

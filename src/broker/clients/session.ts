@@ -3,20 +3,36 @@
 
 import type { ClientRights } from '../../access/client-rights.js'
 import type { Config } from '../../options/config.js'
+import type { ProtocolVersion } from '../../protocol/packet-types.js'
 import type { Qos } from '../../protocol/packets/publish.js'
 import type { ReasonCode } from '../../protocol/reason-codes.js'
 import { delivery } from '../../session/delivery.js'
 import { Inbound } from '../../session/inbound.js'
 import type { Message } from '../../session/message.js'
-import { Outbound, type OutboundLimits } from '../../session/outbound.js'
+import { Outbound, type OutboundLimits, type OutboundSink } from '../../session/outbound.js'
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
 import type { Availability, Follower, Receiver, Subscription } from '../routing/receiver.js'
-import type { PacketSender } from './packet-sender.js'
+
+/** How a session's messages leave: to its client or, for a bridge, to another broker. */
+export interface SessionSender extends OutboundSink {
+  readonly version: ProtocolVersion
+  /** Sends a message; false, with nothing sent, when it is larger than the receiver takes. */
+  publish(
+    message: Message,
+    qos: Qos,
+    retain: boolean,
+    dup: boolean,
+    packetId: number,
+    subscriptionIdentifier: number,
+  ): boolean
+  /** What sends messages like this one in the same bytes as to others, if it need not look at each. */
+  followerFor(message: Message, subscriptionIdentifier: number): Follower | undefined
+}
 
 /** The connection of a session, as far as the session and those who manage sessions need it. */
 export interface SessionClient {
-  readonly sender: PacketSender
+  readonly sender: SessionSender
   /** Another connection has taken the session; this one is to end. `endsSession` if the other starts afresh. */
   takenOver(endsSession: boolean): void
   /** Ends the connection from this side. */
@@ -134,7 +150,7 @@ export class Session implements Receiver {
     const isSecond = this.followed === message
     this.followed = message
     if (isSecond) return allowDuplicates || sender.version === 5 ? 'apart' : 'none'
-    return sender.follows(message, subscription.identifier) ? sender : 'apart'
+    return sender.followerFor(message, subscription.identifier) ?? 'apart'
   }
 
   deliverRetained(message: Message, subscription: Subscription): void {

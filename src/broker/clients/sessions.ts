@@ -13,6 +13,8 @@ export interface SessionRequest extends SessionOwner {
 }
 
 export class Sessions {
+  /** Client ids of bridges: nobody else gets such a session, and it never expires. */
+  readonly reserved = new Set<string>()
   private readonly byId = new Map<string, Session>() // [MQTT-3.1.3-2]
   private readonly expiring = new Set<Session>()
   private readonly context: () => BrokerContext
@@ -116,6 +118,7 @@ export class Sessions {
   /** `persistent_client_expiration` (seconds) holds for the sessions that exist, too. */
   boundExpiry(longest: number, now: number): void {
     for (const session of this.byId.values()) {
+      if (this.reserved.has(session.clientId)) continue
       session.expiryInterval = Math.min(session.expiryInterval, longest)
       if (session.isConnected) continue
       session.expiresAt = Math.min(session.expiresAt, now + longest * 1000)

@@ -1,0 +1,49 @@
+// The names a bridge goes by, and what can only be judged with them: ids that are taken, topics that make no filter (bridges.md
+// sections 1 and 2).
+
+import { hostname } from 'node:os'
+import type { BridgeConfig } from '../../options/bridge-config.js'
+import { type Config, ConfigError } from '../../options/config.js'
+import { isTopicName } from '../../protocol/topics.js'
+import { topicFault } from './bridge-topics.js'
+
+export interface BridgeNames {
+  /** At the remote broker. */
+  readonly remoteClientId: string
+  /** Of the session here. */
+  readonly localClientId: string
+  /** Where its state is published. */
+  readonly stateTopic: string
+}
+
+export function bridgeNames(config: BridgeConfig): BridgeNames {
+  const remoteClientId = config.remote_clientid ?? `${hostname()}.${config.name}`
+  return {
+    remoteClientId,
+    localClientId: config.local_clientid ?? `local.${remoteClientId}`,
+    stateTopic: config.notification_topic ?? `$SYS/broker/connection/${remoteClientId}/state`,
+  }
+}
+
+/** What is wrong with the bridges of a configuration beyond single directives. */
+export function bridgeProblems({ bridges }: Config): readonly ConfigError[] {
+  const owners = new Map<string, string>()
+  const problems: ConfigError[] = []
+  for (const bridge of bridges) {
+    const { name, where } = bridge
+    const fault = (option: string, reason: string) =>
+      problems.push(new ConfigError(where.file, where.line, option, `of bridge ${name} ${reason}`))
+    for (const topic of bridge.topic) {
+      const reason = topicFault(topic)
+      if (reason !== undefined) fault('topic', `topic '${topic.pattern}' cannot be used: ${reason}`)
+    }
+    const { localClientId, stateTopic } = bridgeNames(bridge)
+    const owner = owners.get(localClientId)
+    if (owner !== undefined)
+      fault('local_clientid', `local_clientid '${localClientId}' is that of bridge ${owner} already`)
+    owners.set(localClientId, name)
+    if (bridge.notifications && !isTopicName(stateTopic))
+      fault('notification_topic', `'${stateTopic}' is not a topic to publish the state to: give a notification_topic`)
+  }
+  return problems
+}
