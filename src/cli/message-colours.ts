@@ -3,9 +3,6 @@
 
 import { Chalk, type ChalkInstance } from 'chalk'
 
-/** Topics whose coloured form is kept. */
-const KEPT = 1024
-
 const JSON_PART = /("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d[\d.eE+-]*)|\b(true|false|null)\b/g
 
 export class MessageColours {
@@ -13,7 +10,6 @@ export class MessageColours {
   readonly retained: string
   private readonly levels: readonly ChalkInstance[]
   private readonly chalk: ChalkInstance
-  private readonly topics = new Map<string, string>()
 
   constructor() {
     const chalk = new Chalk({ level: 1 })
@@ -24,14 +20,9 @@ export class MessageColours {
 
   /** Each level in the colour of its depth. */
   topic(topic: string): string {
-    const known = this.topics.get(topic)
-    if (known !== undefined) return known
     const { levels } = this
     const parts = topic.split('/').map((level, depth) => (levels[depth % levels.length] as ChalkInstance)(level))
-    const coloured = parts.join(this.chalk.dim('/'))
-    if (this.topics.size >= KEPT) this.topics.clear()
-    this.topics.set(topic, coloured)
-    return coloured
+    return parts.join(this.chalk.dim('/'))
   }
 
   /** JSON text with its keys, strings, numbers and words in colour. */

@@ -25,21 +25,27 @@ export interface PrintStyle {
 const PLAIN: PrintStyle = { isTerminal: false, colours: undefined }
 /** Largest payload that is laid out as JSON. */
 const LARGEST_PRETTY = 1_048_576
+/** Topics whose bytes are kept. */
+const KEPT = 1024
+const NEWLINE = Buffer.from('\n')
+const NOTHING = Buffer.alloc(0)
 
 export class MessagePrinter implements FormatSink {
   private readonly output: Output
-  private readonly newline: string
+  private readonly newline: Buffer
   private readonly verbose: boolean
   private readonly format: ReturnType<typeof compileFormat> | undefined
   private readonly colours: MessageColours | undefined
   private readonly marksRetained: boolean
   private readonly laysOutJson: boolean
+  /** What `-v` prints in front of a payload. */
+  private readonly fronts = new Map<string, Buffer>()
 
   /** @throws FormatError */
   constructor(options: PrintOptions, output: Output, onProblem: (text: string) => void, style: PrintStyle = PLAIN) {
     const { format, pretty } = options
     this.output = output
-    this.newline = options.no_newline ? '' : '\n'
+    this.newline = options.no_newline ? NOTHING : NEWLINE
     this.verbose = options.verbose
     this.format = format === undefined ? undefined : compileFormat(format, { pretty, now: preciseClock(), onProblem })
     this.colours = style.colours
@@ -48,28 +54,30 @@ export class MessagePrinter implements FormatSink {
   }
 
   print(topic: string, packet: Publish): void {
-    const { output } = this
     const isEmpty = packet.payloadStart === packet.payloadEnd
-    if (this.format !== undefined) {
-      this.format(topic, packet, this)
-      output.text(this.newline)
-    } else if (this.verbose) {
-      if (isEmpty && this.newline === '') return
-      this.topic(topic)
-      if (packet.retain && this.marksRetained) output.text(` ${this.colours?.retained ?? '[retained]'}`)
-      output.text(' ')
-      if (isEmpty) output.text('(null)')
+    if (this.format !== undefined) this.format(topic, packet, this)
+    else if (this.verbose) {
+      if (isEmpty && this.newline.length === 0) return
+      this.front(topic, packet.retain && this.marksRetained)
+      if (isEmpty) this.output.text('(null)')
       else this.payload(packet)
-      output.text(this.newline)
-    } else if (!isEmpty) {
-      this.payload(packet)
-      output.text(this.newline)
-    }
+    } else if (isEmpty) return
+    else this.payload(packet)
+    this.output.raw(this.newline, 0, this.newline.length)
   }
 
-  private topic(topic: string): void {
-    if (this.colours === undefined) this.output.receivedText(topic)
-    else this.output.text(this.colours.topic(this.output.shown(topic)))
+  private front(topic: string, isMarked: boolean): void {
+    const key = isMarked ? `+${topic}` : topic // No topic begins like this.
+    let front = this.fronts.get(key)
+    if (front === undefined) {
+      const { colours, output, fronts } = this
+      const shown = output.shown(topic)
+      const mark = isMarked ? ` ${colours?.retained ?? '[retained]'}` : ''
+      front = Buffer.from(`${colours?.topic(shown) ?? shown}${mark} `)
+      if (fronts.size >= KEPT) fronts.clear()
+      fronts.set(key, front)
+    }
+    this.output.raw(front, 0, front.length)
   }
 
   private payload(packet: Publish): void {

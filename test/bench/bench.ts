@@ -3,6 +3,7 @@ type Suite = (words: readonly string[]) => Promise<void>
 
 const SUITES: Readonly<Record<string, () => Promise<Suite>>> = {
   brokers: async () => (await import('./broker-suite.js')).runBrokerSuite,
+  cli: async () => (await import('./cli-suite.js')).runCliSuite,
 }
 
 const [first = '', ...rest] = process.argv.slice(2)
