@@ -79,6 +79,11 @@ export class AccessControl {
       },
     )
     if (errors.length > 0) throw new AccessError(errors)
+    if (config.enable_control_api)
+      for (const { port, path } of listeners.filter((listener) => listener.acl_file === undefined))
+        warnings.push(
+          `enable_control_api is true and the listener on ${path ?? `port ${port}`} has no acl_file: all of its clients may disconnect others.`,
+        )
     this.warnings = warnings
   }
 

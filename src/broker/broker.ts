@@ -11,16 +11,21 @@ import { ReasonCode } from '../protocol/reason-codes.js'
 import { TopicTable } from '../protocol/topic-table.js'
 import { localMessage } from '../session/message.js'
 import { AccessControl } from './access-control.js'
+import { BROKER_ENDPOINT, brokerCommands } from './admin/broker-commands.js'
+import { Control } from './admin/control.js'
 import { Denials } from './admin/denials.js'
+import type { HttpApi } from './admin/http-api.js'
 import type { Log } from './admin/log.js'
 import { Statistics, type Traffic } from './admin/statistics.js'
 import { subscriptionTree } from './admin/subscription-tree.js'
 import { SysTopics } from './admin/sys-topics.js'
+import { Bridges } from './bridge/bridges.js'
 import { ClientHandler, type HandlerHost } from './clients/client-handler.js'
 import { Sessions } from './clients/sessions.js'
 import { type BrokerContext, messageSettings } from './context.js'
 import { type BoundListener, Listeners } from './listeners.js'
 import type { OpenListener } from './open-listener.js'
+import { MemoryLimit } from './memory-limit.js'
 import { prepareReload } from './reload.js'
 import { Router } from './routing/router.js'
 import { type PendingWill, Wills } from './routing/wills.js'
@@ -45,8 +50,12 @@ export class Broker implements HandlerHost {
   readonly sessions: Sessions
   private readonly context: BrokerContext
   private readonly sys: SysTopics
+  private readonly bridges: Bridges
   private readonly bcrypt = new BcryptWorkers()
   private readonly listeners: Listeners
+  /** Undefined without a listener for it. */
+  private httpApi: HttpApi | undefined = undefined
+  private bound: readonly BoundListener[] = []
   private readonly handlers = new Set<ClientHandler>()
   private timer: NodeJS.Timeout | undefined = undefined
   /** ms: when expired retained messages were last looked for. */
@@ -79,9 +88,20 @@ export class Broker implements HandlerHost {
       topics,
       memory,
       statistics,
+      memoryLimit: new MemoryLimit(log, clock),
+      control: new Control(router, frames, clock),
     }
+    const { control } = this.context
+    const sources = {
+      context: this.context,
+      sessions: this.sessions,
+      handlers: () => this.handlers,
+      bound: () => this.bound,
+    }
+    control.register(BROKER_ENDPOINT, brokerCommands(sources), () => this.context.config.enable_control_api)
     this.listeners = new Listeners(this.context, (...accepted) => this.serve(...accepted))
     this.sys = new SysTopics(this.context, this.sessions, () => this.traffic(), clock())
+    this.bridges = new Bridges(this.context, this.sessions)
     this.sweptAt = clock()
   }
 
@@ -92,25 +112,40 @@ export class Broker implements HandlerHost {
    */
   async start(onBound: (bound: readonly BoundListener[]) => void = () => {}): Promise<readonly BoundListener[]> {
     const { config, log } = this.context
-    const bound: BoundListener[] = []
     try {
-      bound.push(...(await this.listeners.listen()))
-      onBound(bound)
+      if (config.listeners.some(({ protocol }) => protocol === 'http_api')) this.httpApi = await this.openHttpApi()
+      this.bound = await this.listeners.listen()
+      onBound(this.bound)
       this.context.access = new AccessControl(config, this.bcrypt)
     } catch (error) {
       await this.stop()
       throw error
     }
-    for (const { family, address, port } of bound)
-      log.info(`Opening ${family} listen socket on ${family === 'unix' ? `path ${address}` : `port ${port}`}.`)
+    for (const { family, address, port, listener } of this.bound) {
+      const kind = listener.protocol === 'http_api' ? 'http api' : family
+      log.info(`Opening ${kind} listen socket on ${family === 'unix' ? `path ${address}` : `port ${port}`}.`)
+    }
     for (const warning of this.context.access.warnings) log.warning(warning)
     this.sys.publish()
+    this.bridges.start()
+    this.context.memoryLimit.set(config.memory_limit)
     this.listeners.startServing()
     this.timer = setInterval(() => this.tick(), TICK)
-    return bound
+    return this.bound
+  }
+
+  /** Loaded only where there is a listener for it. */
+  private async openHttpApi(): Promise<HttpApi> {
+    const { HttpApi } = await import('./admin/http-api.js')
+    return new HttpApi(this.context, { bound: () => this.bound, numbers: () => this.sys.numbers() })
   }
 
   private serve(listener: OpenListener, accepted: Accepted, since: number): void {
+    if (listener.config.protocol === 'http_api') {
+      const { address } = accepted.peer
+      this.httpApi?.serve(listener, accepted, since, () => this.listeners.left(listener, address))
+      return
+    }
     const handler = new ClientHandler(this.context, this, listener, accepted.peer, since)
     const connection = new Connection(
       accepted.open((bytes, length) => connection.onData(bytes, length)),
@@ -166,7 +201,9 @@ export class Broker implements HandlerHost {
     if (longest !== undefined) this.sessions.boundExpiry(longest, now)
     this.sessions.renew(now)
     for (const handler of [...this.handlers]) handler.recheck()
+    this.bridges.reload()
     this.sys.reloaded()
+    context.memoryLimit.set(next.config.memory_limit)
     return next.config
   }
 
@@ -179,6 +216,7 @@ export class Broker implements HandlerHost {
 
   private *traffic(): IterableIterator<Traffic> {
     for (const { traffic } of this.handlers) if (traffic !== undefined) yield traffic
+    yield* this.bridges.traffic()
   }
 
   /** Every subscription, then those that are shared, then every retained message, as trees for a person to read. */
@@ -197,8 +235,11 @@ export class Broker implements HandlerHost {
   tick(): void {
     const now = this.context.clock()
     this.context.denials.tick(now)
+    this.context.memoryLimit.look()
     this.listeners.tick(now)
+    this.httpApi?.tick(now)
     for (const handler of this.handlers) handler.tick(now)
+    this.bridges.tick(now)
     this.sessions.tick(now)
     this.wills.tick(now)
     this.sys.tick(now)
@@ -213,18 +254,20 @@ export class Broker implements HandlerHost {
   async stop(): Promise<void> {
     clearInterval(this.timer)
     this.listeners.close()
+    this.httpApi?.close()
     for (const handler of this.handlers) handler.disconnect(ReasonCode.SERVER_SHUTTING_DOWN, 'broker is shutting down')
     this.wills.publishAll()
-    if (this.handlers.size > 0) {
-      const empty = new Promise<void>((resolve) => {
-        this.onEmpty = resolve
-      })
-      const grace = new Promise<void>((resolve) => {
-        setTimeout(resolve, STOP_GRACE).unref()
-      })
-      await Promise.race([empty, grace])
-      for (const handler of this.handlers) handler.abort()
-    }
+    const empty = new Promise<void>((resolve) => {
+      if (this.handlers.size === 0) resolve()
+      else this.onEmpty = resolve
+    })
+    const grace = new Promise<void>((resolve) => {
+      setTimeout(resolve, STOP_GRACE).unref()
+    })
+    // After the wills, which may go out over a bridge.
+    await Promise.race([Promise.all([empty, this.bridges.stop()]), grace])
+    for (const handler of this.handlers) handler.abort()
+    this.bridges.abort()
     this.bcrypt.close()
   }
 }

@@ -5,9 +5,11 @@ import type { Config } from '../options/config.js'
 import type { PublishFrames } from '../protocol/publish-frames.js'
 import type { TopicTable } from '../protocol/topic-table.js'
 import type { AccessControl } from './access-control.js'
+import type { Control } from './admin/control.js'
 import type { Denials } from './admin/denials.js'
 import type { Log } from './admin/log.js'
 import type { Statistics } from './admin/statistics.js'
+import type { MemoryLimit } from './memory-limit.js'
 import type { Router } from './routing/router.js'
 
 /** Settings asked for each message: a small object, because `Config` is too large for quick access. */
@@ -46,4 +48,6 @@ export interface BrokerContext {
   readonly topics: TopicTable
   readonly memory: SharedMemory
   readonly statistics: Statistics
+  readonly memoryLimit: MemoryLimit
+  readonly control: Control
 }

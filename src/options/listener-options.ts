@@ -54,7 +54,6 @@ const networkOptions = [
     words: ['mqtt', 'websockets', 'http_api'],
     default: 'mqtt',
     reload: 'no',
-    later: ['http_api'],
     help: 'What is spoken: mqtt, websockets (MQTT over WebSocket) or http_api.',
   },
   {
@@ -159,7 +158,6 @@ const networkOptions = [
     kind: 'path',
     scope: 'after listener',
     reload: 'no',
-    later: true,
     help: 'Folder of files served by a listener with protocol http_api.',
   },
   {

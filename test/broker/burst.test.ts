@@ -10,7 +10,7 @@ import { startBroker } from '../support/broker-kit.js'
 import { client, payloads, publishesOf } from '../support/deliveries.js'
 import type { RawClient } from '../support/raw-client.js'
 
-const broker = await startBroker({ conf: 'sys_interval 0' })
+const broker = await startBroker({ conf: 'sys_interval 0', debug: false })
 after(() => broker.stop())
 
 let number = 0
@@ -143,7 +143,7 @@ describe('who gets them', () => {
 
   for (const copies of [1, 2])
     test(`overlapping subscriptions of a 3.1.1 client with allow_duplicate_messages ${copies > 1}: ${copies} each`, async (t) => {
-      const own = await startBroker({ conf: `allow_duplicate_messages ${copies > 1}` })
+      const own = await startBroker({ conf: `allow_duplicate_messages ${copies > 1}`, debug: false })
       t.after(() => own.stop())
       const publisher = await client(t, own, { clientId: 'p' })
       const subscriber = await client(t, own, { clientId: 's' })

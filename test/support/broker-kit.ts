@@ -26,20 +26,27 @@ export interface TestBrokerOptions {
   readonly conf?: string
   /** Files the configuration names, as `{folder}/name` in `conf`: name → content. */
   readonly files?: Readonly<Record<string, string>>
+  /** False for a log without debug lines, for which every packet is looked at. */
+  readonly debug?: boolean
 }
 
 const START = 1_700_000_000_000
 
 /** Starts a broker; stop it in `after` or `finally`. */
-export async function startBroker({ conf = '', files = {} }: TestBrokerOptions = {}): Promise<TestBroker> {
+export async function startBroker({
+  conf = '',
+  files = {},
+  debug = true,
+}: TestBrokerOptions = {}): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), 'tsmq-test-'))
   try {
     const config = writeConf(folder, { conf, files })
     if (config.problems.length > 0) throw new Error(config.problems.map(({ message }) => message).join('\n'))
     let now = START
     const log: string[] = []
-    const everything = ['debug', 'error', 'warning', 'notice', 'information', 'subscribe', 'unsubscribe'] as const
-    const settings = { ...config, log_type: everything, log_timestamp: false }
+    const usual = ['error', 'warning', 'notice', 'information', 'subscribe', 'unsubscribe'] as const
+    const types = debug ? (['debug', ...usual] as const) : usual
+    const settings = { ...config, log_type: types, log_timestamp: false }
     const sink = (line: string) => void log.push(line)
     const broker = new Broker(config, { log: new Log(settings, [sink], () => ''), version: 'test', clock: () => now })
     const [bound] = await broker.start()

@@ -141,6 +141,20 @@ export class SysTopics {
     this.next = 0
   }
 
+  /** Every number, by topic: without load averages, and what has two topics by the first of them. */
+  numbers(): Readonly<Record<string, number>> {
+    const values = measures(this.context, this.sessions, this.connections(), this.heapMaximum)
+    const { clock, statistics } = this.context
+    const first = sysTopics.filter((row, at) => sysTopics.findIndex(({ measure }) => measure === row.measure) === at)
+    const entries = [
+      ['uptime', Math.floor((clock() - this.startedAt) / 1000)] as const,
+      ...first.map(({ topic, measure }) => [topic, values[measure]] as const),
+      ...packetCounts.map(({ topic, direction, code }) => [topic, statistics[direction][code] ?? 0] as const),
+      [RETAINED, this.context.router.retained.count] as const,
+    ]
+    return Object.fromEntries(entries.map(([topic, value]) => [`$SYS/broker/${topic}`, value]))
+  }
+
   /** Publishes every value that differs from the one sent last. */
   publish(): void {
     const { config, clock, statistics, router } = this.context

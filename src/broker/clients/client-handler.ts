@@ -39,6 +39,21 @@ const GRACE = 2000
 
 type State = 'new' | 'connected' | 'ended'
 
+/** What is told about the connection of a client. */
+export interface ConnectionFacts {
+  readonly address: string
+  readonly port: number
+  /** Port of its listener, or the path of its socket. */
+  readonly listener: number | string
+  readonly protocolVersion: number
+  /** Seconds in force. */
+  readonly keepAlive: number
+  /** ISO 8601 */
+  readonly connectedAt: string
+  readonly bytesReceived: number
+  readonly bytesSent: number
+}
+
 /** What the handler needs of the broker's list of connections. */
 export interface HandlerHost {
   readonly wills: Wills
@@ -64,6 +79,8 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   /** CONNECT asked for a session that outlives the connection: DISCONNECT may change for how long. */
   private askedForSession = false
   private keepAlive = 0
+  /** ms: when the client was let in. */
+  private connectedAt = 0
   private isActive = false
   /** ms: of the last packet while connected, otherwise of the beginning of the present state. */
   private since: number
@@ -90,6 +107,22 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   /** What its connection counts for itself. */
   get traffic(): Traffic | undefined {
     return this.connection
+  }
+
+  /** The connection of a client that has been let in, for those who ask for it. */
+  get facts(): ConnectionFacts | undefined {
+    const { client, connection, peer, listener } = this
+    if (client === undefined || connection === undefined) return undefined
+    return {
+      address: peer.address,
+      port: peer.port,
+      listener: listener.config.path ?? listener.config.port,
+      protocolVersion: client.version,
+      keepAlive: this.keepAlive,
+      connectedAt: new Date(this.connectedAt).toISOString(),
+      bytesReceived: connection.bytesReceived,
+      bytesSent: connection.bytesSent,
+    }
   }
 
   get sender(): PacketSender {
@@ -230,7 +263,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     }
     this.state = 'connected'
     this.keepAlive = admission.keepAlive
-    this.since = context.clock()
+    this.since = this.connectedAt = context.clock()
     connection.framer.only = undefined
     connection.framer.version = version
     connection.framer.maximumPacketSize = config.max_packet_size
@@ -313,7 +346,13 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     const { access, config } = this.context
     if (this.connection !== undefined)
       this.connection.maxPendingBytes = config.max_outgoing_bytes || Number.POSITIVE_INFINITY
-    if (this.state !== 'connected' || this.client === undefined) return
+    if (this.state === 'ended') return
+    const fault = this.listener.sockets?.faultNow(this.peer)
+    if (fault !== undefined) {
+      this.disconnect(ReasonCode.NOT_AUTHORIZED, fault)
+      return
+    }
+    if (this.client === undefined) return
     const { username, clientId } = this.client.session
     const refusal = access.refusalNow(this.listener.config, username, this.credential)
     if (refusal !== undefined) this.disconnect(ReasonCode.NOT_AUTHORIZED, refusal)

@@ -7,6 +7,7 @@ import type { Connect } from '../../protocol/packets/connect.js'
 import type { Properties } from '../../protocol/properties.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
+import { Room } from '../memory-limit.js'
 import { NEVER } from './session.js'
 import type { Sessions } from './sessions.js'
 
@@ -58,6 +59,8 @@ export function judgeConnect(
     const fault = judgeWill(context, listener, will)
     if (fault !== undefined) return fault
   }
+  if (context.memoryLimit.room !== Room.EVERYTHING && sessions.get(identity.clientId) === undefined)
+    return refused(ReasonCode.QUOTA_EXCEEDED, 'memory_limit reached')
   const most = config.global_max_clients
   if (most > 0 && sessions.get(identity.clientId) === undefined && sessions.count >= most)
     return refused(ReasonCode.SERVER_BUSY, 'global_max_clients reached')
@@ -120,6 +123,8 @@ export function boundExpiry(interval: number, longest: number | undefined): numb
 
 /** Once the credentials are known to be right: may this user have this client id? */
 export function judgeOwner(sessions: Sessions, clientId: string, username: string | undefined): Refused | undefined {
+  if (sessions.reserved.has(clientId))
+    return refused(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, 'the client id is that of a bridge')
   const session = sessions.get(clientId)
   if (session === undefined || !session.isConnected || session.username === username) return undefined
   return refused(ReasonCode.CLIENT_IDENTIFIER_NOT_VALID, 'the client id is in use by another user')

@@ -9,14 +9,16 @@ import { LARGE_PAYLOAD } from '../../protocol/publish-frames.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { SharedBlock } from '../../protocol/shared-block.js'
 import { type Message, messageOf } from '../../session/message.js'
+import { isControlTopic } from '../admin/control.js'
 import type { BrokerContext } from '../context.js'
+import { Room } from '../memory-limit.js'
 import type { ConnectedClient } from './connected-client.js'
 import { describePublish } from './describe.js'
 
 /**
  * @param bodyStart where the packet's body begins in its bytes.
  * @param block owner of the bytes if they are pooled.
- * @throws ProtocolError 0x82, 0x93, 0x94, 0x9A, 0x9B
+ * @throws ProtocolError 0x82, 0x93, 0x94, 0x97, 0x9A, 0x9B
  */
 export function handlePublish(
   context: BrokerContext,
@@ -30,6 +32,7 @@ export function handlePublish(
   const named = topicAlias === undefined ? packet.topic : client.aliases.resolve(topicAlias, packet.topic)
   checkLimits(context, client, packet)
   statistics.publishBytesReceived += packet.payloadEnd - packet.payloadStart
+  context.memoryLimit.spend(packet.payloadEnd - packet.payloadStart)
   const topic = client.mountPoint === '' ? named : client.mountPoint + named
   const { log } = context
   const reasonCode = judge(context, client, packet, named)
@@ -60,18 +63,37 @@ export function mayPublish(mountPoint: string, rights: ClientRights, topic: stri
 
 /** The reason code of a refusal, undefined when the message may pass. `topic` is the client's name for it. */
 function judge(
-  { settings, denials }: BrokerContext,
-  { session, mountPoint }: ConnectedClient,
+  context: BrokerContext,
+  client: ConnectedClient,
   packet: Publish,
   topic: string,
 ): ReasonCode | undefined {
+  const { settings, denials, memoryLimit } = context
+  const { session, mountPoint } = client
   if (!mayPublish(mountPoint, session.rights, topic)) {
     denials.report(session, 'write', mountPoint + topic)
     return ReasonCode.NOT_AUTHORIZED
   }
   const { messageSizeLimit: limit } = settings
   if (limit > 0 && packet.payloadEnd - packet.payloadStart > limit) return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
-  return undefined
+  return memoryLimit.room === Room.EVERYTHING ? undefined : judgeMemory(context, client, packet)
+}
+
+/** There is little memory left, or none. */
+function judgeMemory(
+  { settings, memoryLimit, statistics }: BrokerContext,
+  client: ConnectedClient,
+  packet: Publish,
+): ReasonCode | undefined {
+  // It makes room.
+  const clearsRetained = packet.retain && packet.payloadEnd === packet.payloadStart
+  const isKept = packet.qos > 0 || packet.retain || settings.queueQos0
+  if (clearsRetained || (memoryLimit.room === Room.PASSING && !isKept)) return undefined
+  // An acknowledgement of 3.x says that the message is taken; without one, the client sends it again later.
+  if (packet.qos > 0 && client.version < 5)
+    throw new ProtocolError(ReasonCode.QUOTA_EXCEEDED, 'no memory left for the message (memory_limit)')
+  statistics.publishesDropped++
+  return ReasonCode.QUOTA_EXCEEDED
 }
 
 function handleQos2(
@@ -104,6 +126,10 @@ function route(
   bodyStart: number,
   block: SharedBlock | undefined,
 ): ReasonCode {
+  if (isControlTopic(topic)) {
+    context.control.handle(topic, packet.payload, client)
+    return ReasonCode.SUCCESS
+  }
   const message = messageOf(packet, topic, client.version, client.publisher, context.clock, bodyStart, block)
   const isView = block === undefined && packet.payloadEnd - bodyStart > LARGE_PAYLOAD
   const taken = isView ? routeLarge(context, message) : context.router.publish(message)

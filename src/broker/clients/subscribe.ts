@@ -8,6 +8,7 @@ import type { Unsubscribe } from '../../protocol/packets/unsubscribe.js'
 import { NO_PROPERTIES } from '../../protocol/properties.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
+import { Room } from '../memory-limit.js'
 import type { Subscription } from '../routing/receiver.js'
 import type { ConnectedClient } from './connected-client.js'
 
@@ -48,7 +49,7 @@ export function handleSubscribe(context: BrokerContext, client: ConnectedClient,
 }
 
 function subscribe(
-  { config, router, denials }: BrokerContext,
+  { config, router, denials, memoryLimit }: BrokerContext,
   { session, mountPoint, maxQos, isBridge }: ConnectedClient,
   request: SubscriptionRequest,
   identifier: number,
@@ -61,6 +62,7 @@ function subscribe(
   const isNew = !session.subscriptions.has(request.filter)
   if (isNew && config.max_subscriptions > 0 && session.subscriptions.size >= config.max_subscriptions)
     return ReasonCode.QUOTA_EXCEEDED
+  if (isNew && memoryLimit.room !== Room.EVERYTHING) return ReasonCode.QUOTA_EXCEEDED
   const subscription: Subscription = {
     receiver: session,
     text: request.filter,
