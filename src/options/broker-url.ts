@@ -65,7 +65,7 @@ function credentialsOf(authority: string): Parsed<UrlParts> {
 
 /** `host`, `host:port`, `[address]` or `[address]:port`. */
 function placeOf(text: string, standardPort: number): Parsed<UrlParts> {
-  const match = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/.exec(text)
+  const match = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::([^:]*))?$/.exec(text)
   if (match === null) return problem('has a host that cannot be read; an IPv6 address stands in brackets')
   const [, address, name, port] = match
   const host = address ?? name ?? ''

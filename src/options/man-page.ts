@@ -104,7 +104,10 @@ function defaultText(value: unknown): string {
 function list(items: readonly (readonly string[])[]): string {
   const lines = items.flatMap(([head = '', ...facts]) => [
     head,
-    ...facts.filter(Boolean).flatMap((fact) => wrap(fact.replaceAll('\\', '\\e'), 78).map(plainStart)),
+    ...facts
+      .filter(Boolean)
+      .flatMap((fact) => fact.split(/(?<=\.) (?=[A-Z0-9])/))
+      .flatMap((sentence) => wrap(sentence.replaceAll('\\', '\\e'), 78).map(plainStart)),
   ])
   return ['.Bl -tag -width Ds', ...lines, '.El', ''].join('\n')
 }

@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { parseAclFile } from '../../src/access/acl-file.js'
 import { EXIT_STATUS } from '../../src/cli/exit.js'
+import { exitStatuses } from '../../src/cli/exit-statuses.js'
 import { readConfFile } from '../../src/options/conf-file.js'
 import { literalBlocks } from '../support/man-examples.js'
 import { manLists, withLists } from '../support/man-lists.js'
@@ -42,8 +43,6 @@ for (const page of pages) {
 /** Which source files decide with which statuses a command ends; codes of the broker are passed on beside them. */
 const deciders: Readonly<Record<string, RegExp>> = {
   'tsmq.8': /^tsmq-command\.ts$/,
-  'tsmq-pub.1': /^(tsmq-pub-command|client-run|client-status)\.ts$/,
-  'tsmq-sub.1': /^(tsmq-sub-command|client-run|client-status)\.ts$/,
   'tsmq-passwd.1': /^tsmq-passwd-.*\.ts$/,
 }
 
@@ -60,6 +59,17 @@ for (const [page, files] of Object.entries(deciders))
       [...new Set(used)].sort((a, b) => a - b),
     )
   })
+
+/** Ended by signals: 128 and their number. */
+const bySignal = ['interrupted', 'terminated']
+
+test('every exit status of the table is one that a command ends with', () => {
+  const code = readdirSync('src/cli')
+    .map((file) => readFileSync(join('src/cli', file), 'utf8'))
+    .join('\n')
+  const unused = exitStatuses.filter(({ name }) => !bySignal.includes(name) && !code.includes(`EXIT_STATUS.${name}`))
+  assert.deepEqual(unused, [])
+})
 
 test('tsmq.conf.5: the broker reads the configuration and the ACL of the example without a complaint', () => {
   const [conf = '', acl = ''] = literalBlocks(read('tsmq.conf.5'))

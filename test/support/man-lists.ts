@@ -1,5 +1,6 @@
 // Which lists made from the tables stand in which manual page. `npm run man` writes them (.ci/man.mjs), and a test fails when a
 // page is behind its tables; how a list looks in mdoc is in src/options/man-page.ts, but for those of tables above that room.
+import { exitStatusesOf } from '../../src/cli/exit-statuses.js'
 import { conversions } from '../../src/cli/message-format.js'
 import { accessOptions } from '../../src/options/access-options.js'
 import { bridgeOptions } from '../../src/options/bridge-options.js'
@@ -12,6 +13,7 @@ import { passwdOptions } from '../../src/options/passwd-options.js'
 import { processOptions } from '../../src/options/process-options.js'
 import { pubOptions } from '../../src/options/pub-options.js'
 import { subOptions } from '../../src/options/sub-options.js'
+import { wrap } from '../../src/options/text.js'
 import { tsmqOptions } from '../../src/options/tsmq-options.js'
 import { type PropertyCarrier, properties } from '../../src/protocol/properties.js'
 
@@ -31,12 +33,16 @@ export const manLists: Readonly<Record<string, Lists>> = {
     later: laterNames(everyDirective.filter(({ scope }) => scope !== 'bridge' && scope !== 'plugin')),
     unused: unusedList(everyDirective),
   },
-  'tsmq-pub.1': { options: flagList(pubOptions), properties: propertyList(), later: laterNames(pubOptions) },
+  'tsmq-pub.1': {
+    options: flagList(pubOptions),
+    properties: propertyList(),
+    exits: exitList('tsmq-pub'),
+  },
   'tsmq-sub.1': {
     options: flagList(subOptions),
     conversions: conversionList(),
     properties: propertyList(),
-    later: laterNames(subOptions),
+    exits: exitList('tsmq-sub'),
   },
   'tsmq-passwd.1': { options: flagList(passwdOptions) },
 }
@@ -51,6 +57,11 @@ function differences(table: readonly Directive[]): string {
     row.differs === undefined ? [] : [`.It Cm ${row.name} , No default Cm ${row.default}\n${row.differs}\n`],
   )
   return `.Bl -tag -width Ds\n${items.join('')}.El\n`
+}
+
+function exitList(command: 'tsmq-pub' | 'tsmq-sub'): string {
+  const rows = exitStatusesOf(command).map(([status, text]) => `.It ${status}\n${wrap(`${text}.`, 78).join('\n')}\n`)
+  return `.Bl -tag -width Ds\n${rows.join('')}.El\n`
 }
 
 function conversionList(): string {
