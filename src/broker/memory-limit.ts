@@ -21,8 +21,9 @@ export interface MemoryGauge {
   collectGarbage(): void
 }
 
-/** From this part of the limit on nothing more is kept; the rest is for what passes. */
+/** From this part of the limit on nothing more is kept, the rest is for what passes; and below this part, all is well again. */
 const KEPT = 0.9
+const ENOUGH = 0.8
 /** ms between two collections. */
 const COLLECTION_INTERVAL = 1000
 /** Part of the limit that publishes may take, by their size and this for each, before the next look. */
@@ -74,7 +75,7 @@ export class MemoryLimit {
   }
 
   private measure(): Room {
-    const keeps = this.limit * KEPT
+    const keeps = this.limit * (this.room === Room.EVERYTHING ? KEPT : ENOUGH)
     let used = this.gauge.used()
     const now = this.clock()
     if (used >= keeps && now - this.collectedAt >= COLLECTION_INTERVAL) {
