@@ -1,226 +1,134 @@
-// The command tsmq-pub: publishes a message, the same message several times, or the lines of standard input, and ends with a
-// status that tells how it went (spec: pub.md).
+// The command tsmq-pub: reads what is wanted from the command line and starts the run that does it - publishing, a request, a probe -
+// which ends with a status that tells how it went (spec: pub.md, rr.md, features.md C4, C7 and C8).
 
-import { Client, type ClientHandler } from '../client/client.js'
-import { ClientError } from '../client/client-error.js'
-import type { CommandLine } from '../options/command-line.js'
-import { UsageError } from '../options/command-line.js'
-import { pubOptions } from '../options/pub-options.js'
-import type { Connack } from '../protocol/packets/connack.js'
+import { type CommandLine, UsageError } from '../options/command-line.js'
+import { type PubValues, pubOptions } from '../options/pub-options.js'
+import { bytesOfText } from '../options/text.js'
 import type { Qos } from '../protocol/packets/publish.js'
-import type { Properties } from '../protocol/properties.js'
-import { Message } from '../session/message.js'
-import { connectingText, finished, reportEnd, runClient } from './client-run.js'
+import { inputOf, standardInput } from './byte-input.js'
+import { finished, runClient } from './client-run.js'
 import { type ClientSetup, checkTopic, setUpClient } from './client-setup.js'
-import { EXIT_STATUS } from './exit.js'
-import { PacketTrace } from './packet-trace.js'
-import { LineReader, type PayloadError, payloadOfFile, payloadOfStream } from './payload-source.js'
+import { jsonLines, LineSource, payloadLines, topicLines } from './line-source.js'
+import { type MessageDefaults, type MessageSource, RepeatSource } from './message-source.js'
+import { payloadOfFile, payloadOfInput } from './payload-source.js'
+import { type PublishPlan, PublishRun } from './publish-run.js'
 import type { Streams, Terminal } from './terminal.js'
 
 const help = {
   usage: [
     'tsmq-pub [-h HOST] [-p PORT] [-q QOS] [-r] -t TOPIC -m MESSAGE',
     'tsmq-pub [-h HOST] [-p PORT] [-q QOS] [-r] -t TOPIC {-f FILE | -l | -n | -s}',
+    'tsmq-pub [-h HOST] [-p PORT] {--ndjson [FILE] | --replay FILE}',
+    'tsmq-pub [-h HOST] [-p PORT] --rr -t TOPIC -e TOPIC {-f FILE | -m MESSAGE | -n | -s}',
   ],
   about: 'Publishes messages to an MQTT broker.',
   table: pubOptions,
 }
 
-/** ms between attempts to get the connection back, with -l. */
+/** ms between attempts to get the connection back while there are messages to come. */
 const RECONNECT = 1000
+const MODES = ['file', 'stdin_line', 'message', 'null_message', 'stdin_file', 'ndjson', 'replay']
+const STREAMS = ['stdin_line', 'ndjson', 'replay']
+
+type Line = CommandLine<typeof pubOptions>
 
 /** Carries out one command line, without node and script; returns the exit status. */
 export function pub(argv: readonly string[], streams: Streams): Promise<number> {
   return runClient('tsmq-pub', help, argv, streams, async (line, terminal) => {
-    const run = await prepare(line, streams, terminal)
+    const run = line.values.rr ? await request(line, streams, terminal) : await publishing(line, streams, terminal)
     return finished(terminal, await run.start())
   })
 }
 
-async function prepare(
-  { values, given }: CommandLine<typeof pubOptions>,
-  streams: Streams,
-  terminal: Terminal,
-): Promise<PublishRun> {
+async function publishing({ values, given }: Line, streams: Streams, terminal: Terminal): Promise<PublishRun> {
   const { topic } = values
-  const mode = given.find((name) => ['file', 'stdin_line', 'message', 'null_message', 'stdin_file'].includes(name))
-  if (topic === undefined || mode === undefined)
-    throw new UsageError('a topic (-t) and a message (one of -f -l -m -n -s) must both be given')
-  checkTopic('-t', topic)
-  const setup = setUpClient(values, given, values.stdin_line ? RECONNECT : undefined)
-  let payload: Buffer | undefined
-  if (values.file !== undefined) payload = await payloadOfFile(values.file)
-  else if (values.stdin_file) payload = await payloadOfStream(streams.stdin)
-  else if (!values.stdin_line) payload = Buffer.from(values.message ?? '')
-  const plan: Plan = {
-    topic,
-    qos: values.qos as Qos,
-    retain: values.retain,
-    properties: setup.properties.publish,
-    payload,
-    repeat: values.repeat,
-    repeatDelay: values.repeat_delay * 1000,
+  const mode = given.find((name) => MODES.includes(name))
+  const namesTopics = values.topic_separator !== undefined || mode === 'ndjson' || mode === 'replay'
+  if (mode === undefined || (topic === undefined && !namesTopics))
+    throw new UsageError('a topic (-t) and a message (one of -f -l -m -n -s --ndjson --replay) must both be given')
+  if (topic !== undefined) checkTopic('-t', topic)
+  const isStream = STREAMS.includes(mode)
+  if (isStream && (given.includes('repeat') || given.includes('repeat_delay'))) checkRepeat(mode, terminal)
+  const checked = withChecks(values, given)
+  const setup = await setUpClient({ values: checked, given }, isStream ? RECONNECT : undefined, { streams, terminal })
+  const plan: PublishPlan = {
+    source: await sourceOf(values, streams),
+    defaults: defaultsOf(checked, setup),
+    isStream,
+    flowsOn: mode === 'stdin_line',
+    requireSubscriber: values.require_subscriber,
+    confirm: values.confirm === undefined ? undefined : values.confirm * 1000,
   }
-  return new PublishRun(plan, setup, streams, terminal)
+  return new PublishRun(plan, setup, terminal)
 }
 
-interface Plan {
-  readonly topic: string
-  readonly qos: Qos
-  readonly retain: boolean
-  readonly properties: Readonly<Properties>
-  /** Undefined to publish lines. */
-  readonly payload: Buffer | undefined
-  readonly repeat: number
-  /** ms between the delivery of one message and the next. */
-  readonly repeatDelay: number
+/** mosquitto_pub -l takes --repeat, and repeats nothing. */
+function checkRepeat(mode: string, terminal: Terminal): void {
+  if (mode === 'stdin_line') terminal.warning('--repeat and --repeat-delay have no effect with -l')
+  else throw new UsageError(`--repeat and --repeat-delay cannot be used with --${mode}`)
 }
 
-class PublishRun implements ClientHandler {
-  private readonly plan: Plan
-  private readonly setup: ClientSetup
-  private readonly streams: Streams
-  private readonly terminal: Terminal
-  private readonly client: Client
-  private lines: LineReader | undefined = undefined
-  private retain: boolean
-  /** Published, and finished one way or the other. */
-  private published = 0
-  private settled = 0
-  private hasAll = false
-  private status: number = EXIT_STATUS.ok
-  private hasConnected = false
-  private end: (status: number) => void = () => {}
+function defaultsOf(values: PubValues, setup: ClientSetup): MessageDefaults {
+  const { topic, retain } = values
+  return { topic, qos: values.qos as Qos, retain, properties: setup.properties.publish }
+}
 
-  constructor(plan: Plan, setup: ClientSetup, streams: Streams, terminal: Terminal) {
-    this.plan = plan
-    this.setup = setup
-    this.streams = streams
-    this.terminal = terminal
-    this.retain = plan.retain
-    const { output } = terminal
-    const watcher = setup.debug
-      ? new PacketTrace(setup.options.clientId, (line) => output.text(`${line}\n`))
-      : undefined
-    this.client = new Client(setup.options, this, { watcher })
-  }
+/** What --require-subscriber needs to be told that nobody has subscribed, unless it is given otherwise. */
+function withChecks(values: PubValues, given: readonly string[]): PubValues {
+  if (!values.require_subscriber) return values
+  const qos = given.includes('qos') ? values.qos : 1
+  const protocol_version = values.protocol_version ?? 5
+  if (qos === 0) throw new UsageError('--require-subscriber needs QoS 1 or 2: with QoS 0 the broker does not answer')
+  if (protocol_version < 5) throw new UsageError('--require-subscriber needs MQTT 5.0: older versions do not tell')
+  return { ...values, qos, protocol_version }
+}
 
-  /** Resolves to the exit status when the connection is over. */
-  start(): Promise<number> {
-    this.terminal.waitFor(connectingText(this.setup))
-    return new Promise((resolve) => {
-      this.end = resolve
-      try {
-        this.client.start()
-      } catch (error) {
-        if (!(error instanceof ClientError)) throw error
-        this.terminal.error(`unable to connect: ${error.message}`)
-        resolve(EXIT_STATUS.failure)
-      }
-    })
-  }
-
-  onConnect(connack: Connack): void {
-    this.terminal.settle()
-    this.retain = this.plan.retain && connack.properties.retainAvailable !== 0
-    if (this.hasConnected) {
-      this.endWhenSettled()
-      return
-    }
-    this.hasConnected = true
-    if (this.plan.payload === undefined) this.publishLines()
-    else this.publishNext(this.plan.payload)
-  }
-
-  private publishNext(payload: Buffer): void {
-    this.hasAll = this.published + 1 === this.plan.repeat
-    this.publish(payload, 0, payload.length)
-  }
-
-  private publishLines(): void {
-    this.lines = new LineReader(this.streams.stdin, {
-      onLine: (bytes, start, end) => this.publish(bytes, start, end),
-      onEnd: () => {
-        this.hasAll = true
-        this.endWhenSettled()
-      },
-      onError: (error: PayloadError) => {
-        this.terminal.error(error.message)
-        this.leave(EXIT_STATUS.failure)
-      },
-    })
-    this.lines.start()
-  }
-
-  private publish(bytes: Buffer, start: number, end: number): boolean {
-    const { topic, qos, properties } = this.plan
-    this.published++
-    const message = new Message(
-      topic,
-      qos,
-      this.retain,
-      properties,
-      undefined,
-      Number.POSITIVE_INFINITY,
-      bytes,
-      start,
-      end,
-      -1,
-      this.setup.options.version,
-      undefined,
+async function sourceOf(values: PubValues, streams: Streams): Promise<MessageSource> {
+  const { ndjson, replay, stdin_line, topic_separator } = values
+  if (ndjson !== undefined) return new LineSource(inputOf(ndjson, streams), jsonLines())
+  if (replay !== undefined) return replaySource(replay, values, streams)
+  if (stdin_line)
+    return new LineSource(
+      standardInput(streams),
+      topic_separator === undefined ? payloadLines() : topicLines(topic_separator),
     )
-    try {
-      return this.client.publish(message, this.onPublished)
-    } catch (error) {
-      if (!(error instanceof ClientError)) throw error
-      this.leave(reportEnd(error, this.setup, this.terminal))
-      return false
-    }
-  }
+  return new RepeatSource(await payloadOf(values, streams), values.repeat, values.repeat_delay * 1000)
+}
 
-  private readonly onPublished = (error: ClientError | undefined): void => {
-    this.settled++
-    if (error !== undefined && error.kind !== 'stopped') this.onRefused(error)
-    const { payload, repeatDelay } = this.plan
-    if (this.hasAll) this.endWhenSettled()
-    else if (payload !== undefined) setTimeout(() => this.publishNext(payload), repeatDelay)
-  }
+async function payloadOf({ file, stdin_file, message }: PubValues, streams: Streams): Promise<Buffer> {
+  if (file !== undefined) return payloadOfFile(file)
+  return stdin_file ? payloadOfInput(standardInput(streams)) : bytesOfText(message ?? '')
+}
 
-  /** A message that the broker did not want, or that was lost with the connection: with -l the others still go out. */
-  private onRefused(error: ClientError): void {
-    const isLost = error.kind === 'lost' && this.lines !== undefined
-    if (isLost || this.status !== EXIT_STATUS.ok) return
-    this.status = reportEnd(error, this.setup, this.terminal)
-    if (error.kind !== 'publish refused') this.leave(this.status)
-  }
+async function replaySource(file: string, { speed, map }: PubValues, streams: Streams): Promise<MessageSource> {
+  const factor = speed === 'max' ? Number.POSITIVE_INFINITY : Number(speed)
+  if (!(factor > 0)) throw new UsageError(`--speed must be a number above 0, or max, not '${speed}'`)
+  const maps = map.map((text) => {
+    const at = text.indexOf('=')
+    if (at < 1) throw new UsageError(`--map must be OLD=NEW, not '${text}'`)
+    return [text.slice(0, at), text.slice(at + 1)] as const
+  })
+  const { ReplaySource } = await import('./replay-source.js')
+  return new ReplaySource(inputOf(file, streams), { speed: factor, maps })
+}
 
-  private endWhenSettled(): void {
-    if (this.hasAll && this.settled === this.published && this.client.isConnected) this.leave(this.status)
+async function request({ values, given }: Line, streams: Streams, terminal: Terminal) {
+  const { topic, response_topic } = values
+  const mode = given.find((name) => MODES.includes(name))
+  if (topic === undefined || response_topic === undefined || mode === undefined)
+    throw new UsageError(
+      'with --rr a topic (-t), a response topic (-e) and a message (one of -f -m -n -s) must all be given',
+    )
+  checkTopic('-t', topic)
+  checkTopic('-e', response_topic)
+  const checked = withChecks({ ...values, protocol_version: values.protocol_version ?? 5 }, given)
+  const setup = await setUpClient({ values: checked, given }, undefined, { streams, terminal })
+  const { RequestRun } = await import('./request-run.js')
+  const plan = {
+    ...defaultsOf(checked, setup),
+    topic,
+    responseTopic: response_topic,
+    payload: await payloadOf(values, streams),
   }
-
-  private leave(status: number): void {
-    this.status = status
-    this.lines?.stop()
-    this.client.disconnect(0, this.setup.properties.disconnect)
-  }
-
-  onMessage(): void {
-    // Nothing was subscribed to; a session that is resumed may bring messages, which only have to be acknowledged.
-  }
-
-  onDrain(): void {
-    this.lines?.resume()
-  }
-
-  onDisconnect(error: ClientError | undefined, retryIn: number | undefined): void {
-    const isOver = retryIn === undefined || !this.hasConnected || error?.kind === 'refused'
-    if (!isOver) {
-      this.terminal.waitFor(connectingText(this.setup))
-      return
-    }
-    if (error !== undefined && this.status === EXIT_STATUS.ok) this.status = reportEnd(error, this.setup, this.terminal)
-    this.lines?.stop()
-    this.client.stop()
-    this.end(this.status)
-  }
+  return new RequestRun(plan, checked, setup, terminal)
 }
