@@ -68,7 +68,7 @@ function zshAction(row: Flag): string {
 }
 
 function zshText(text: string): string {
-  return text.replaceAll("'", "'\\''").replace(/[[\]:\\]/g, '\\$&')
+  return text.replace(/[[\]:\\]/g, '\\$&').replaceAll("'", "'\\''")
 }
 
 function fishScript(command: string, table: readonly Flag[], takesFiles: boolean): string {

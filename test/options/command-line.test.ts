@@ -271,7 +271,9 @@ for (const [command, table] of Object.entries(tables)) {
     for (const flag of row.flags)
       test(`tsmq-${command} ${flag} takes ${row.args?.length ?? 0} words`, () => {
         const words = row.args?.map(
-          (_, at) => (row.words ?? { float: ['1'], decimal: ['5'] }[row.kind as 'float'] ?? ['5'])[at] ?? '5',
+          (_, at) =>
+            (row.words ?? { float: ['1'], decimal: ['5'], url: ['mqtt://h/t'] }[row.kind as 'float'] ?? ['5'])[at] ??
+            '5',
         )
         assert.equal(row.args === undefined, row.kind === 'flag')
         const alone = { ...row, needs: [], later: [], min: 0, max: Number.MAX_SAFE_INTEGER }
