@@ -30,5 +30,8 @@ export function bridgeConfig({ name, given, where }: BridgeDraft): BridgeConfig 
 
 /** What is wrong with the directives of a bridge, and where each stands. */
 export function bridgeFaults({ given, positions, where }: BridgeDraft): readonly (Fault & { readonly at: Position })[] {
-  return checkBridge(given).map((fault) => ({ ...fault, at: positions.get(fault.name) ?? where }))
+  // A line that is wrong has been told of already.
+  const isWrong = (name: string) => positions.has(name) && !given.has(name)
+  const faults = checkBridge(given).filter(({ name }) => !isWrong(name))
+  return faults.map((fault) => ({ ...fault, at: positions.get(fault.name) ?? where }))
 }

@@ -47,8 +47,8 @@ export function checkBridge(given: ReadonlyMap<string, unknown>): readonly Fault
   const all = new Map([['local_cleansession', given.get('cleansession')], ...given])
   const faults = [...checkTogether(needs, excludes, all)]
   const fault = (name: string, reason: string, isHarmless = false) => faults.push({ name, reason, isHarmless })
-  if (addresses.length === 0) fault('connection', 'an address is missing')
-  if (topics.length === 0) fault('connection', 'a topic is missing')
+  if (addresses.length === 0) fault('address', 'an address is missing')
+  if (topics.length === 0) fault('topic', 'a topic is missing')
   const isSecure = TLS.some((name) => (given.get(name) ?? false) !== false)
   for (const { webSocket } of addresses) {
     if (webSocket?.isSecure === true && !isSecure) fault('address', `wss:// needs ${TLS.join(' or ')}`)

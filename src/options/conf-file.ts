@@ -188,12 +188,12 @@ class ConfReader {
     const before = target.values.get(key)
     if (before !== undefined && !row.replaces && !row.repeatable && !REPLACED.has(row.kind))
       return `${name} is given twice`
+    target.positions.set(key, this.#at)
     const parsed = parseValue(row, text, before)
     if ('problem' in parsed) return `${name} ${parsed.problem}`
     if (parsed.warning) this.#warn(`${name} ${parsed.warning}`)
     const all = row.repeatable ? [...((before as unknown[] | undefined) ?? []), parsed.value] : parsed.value
     target.values.set(key, all)
-    target.positions.set(key, this.#at)
     if (row.name === 'per_listener_settings') this.#checkPerListener(before, parsed.value)
     return this.#lateProblem(row, parsed.value, text)
   }

@@ -180,10 +180,9 @@ const snippets: readonly {
     listener: { protocol: 'websockets', websockets_origin: ['a', 'b'] },
   },
   {
-    name: 'a bridge is refused once, and its lines are still checked',
+    name: 'the lines of a bridge are checked, and those that are wrong are not missed as well',
     conf: 'connection b\naddress a:0\ntopic # both 3\ncleansession maybe\nkeepalive_interval 3\n',
     problems: [
-      'conf:1: connection is not supported yet',
       "conf:2: address needs a port between 1 and 65535 in 'a:0'",
       "conf:3: topic needs a QoS of 0, 1 or 2, not '3'",
       "conf:4: cleansession must be true or false, not 'maybe'",
@@ -192,19 +191,18 @@ const snippets: readonly {
   },
   {
     name: 'two bridges of one name',
-    conf: 'connection b\nconnection b\n',
-    problems: ['conf:1: connection is not supported yet', 'conf:2: connection b is given twice'],
+    conf: 'connection b\naddress h\ntopic #\nconnection b\naddress h\ntopic #\n',
+    problems: ['conf:4: connection b is given twice'],
   },
   {
     name: 'addresses of a bridge twice',
-    conf: 'connection b\naddress a\naddresses b\n',
-    problems: ['conf:1: connection is not supported yet', 'conf:3: addresses is given twice'],
+    conf: 'connection b\ntopic #\naddress a\naddresses b\n',
+    problems: ['conf:4: addresses is given twice'],
   },
   {
     name: 'a bridge does not end the listener',
-    conf: 'listener 1\nconnection b\nmax_qos 1\n',
+    conf: 'listener 1\nconnection b\naddress h\ntopic #\nmax_qos 1\n',
     listener: { max_qos: 1 },
-    problems: ['conf:2: connection is not supported yet'],
   },
   {
     name: 'bridge lines without a bridge',

@@ -46,7 +46,14 @@ const WORKING =
   max_outgoing_bytes max_connections_per_ip max_subscriptions max_concurrent_auth certfile keyfile cafile capath
   require_certificate use_identity_as_username use_subject_as_username crlfile ciphers ciphers_tls1.3 tls_version
   disable_client_cert_date_checks psk_hint psk_file enable_proxy_protocol proxy_protocol_v2_require_tls
-  bind_interface per_listener_settings memory_limit packet_buffer_size`.split(/\s+/)
+  bind_interface per_listener_settings memory_limit packet_buffer_size connection address topic bridge_alpn
+  bridge_bind_address bridge_cafile bridge_capath bridge_certfile bridge_keyfile bridge_ciphers bridge_ciphers_tls1.3
+  bridge_tls_version bridge_identity bridge_psk bridge_insecure bridge_require_ocsp bridge_tls_use_os_certs
+  bridge_attempt_unsubscribe bridge_max_packet_size bridge_max_topic_alias bridge_outgoing_retain
+  bridge_protocol_version bridge_receive_maximum bridge_reload_type bridge_session_expiry_interval cleansession
+  local_cleansession remote_clientid local_clientid remote_username remote_password idle_timeout keepalive_interval
+  notifications notifications_local_only notification_topic restart_timeout round_robin start_type threshold
+  try_private`.split(/\s+/)
 
 test('every directive of Mosquitto is known, and the others are marked as our own', () => {
   const names = new Set(table.flatMap((row) => [row.name, ...(row.aliases ?? []), ...(row.legacyAliases ?? [])]))
@@ -109,7 +116,6 @@ const FACTS: readonly (readonly [name: string, byDefault: unknown, min?: number 
   ['bridge_max_topic_alias', 10, 0, 65_535],
   ['bridge_receive_maximum', undefined, 1, 65_535],
   ['bridge_session_expiry_interval', 0, 0, 4_294_967_295],
-  ['bridge_tcp_user_timeout', undefined, 0, INT],
   ['bridge_attempt_unsubscribe', true],
   ['bridge_outgoing_retain', true],
   ['bridge_protocol_version', 'mqttv311'],
@@ -146,7 +152,7 @@ function complaints(row: Directive, ...values: readonly string[]): string[] {
   const name = row.prefix ? `${row.name}key` : row.name
   const lines = values.map((value) => `${name} ${value}\n`).join('')
   const { problems } = readText(above(row) + lines)
-  const others = /not supported yet$|^of this listener /
+  const others = /not supported yet$|^of (this listener|bridge) /
   return problems.filter((each) => each.option === name && !others.test(each.reason)).map((e) => e.reason)
 }
 
@@ -261,15 +267,16 @@ test('an option that comes later is accepted with its default', () => {
 for (const row of table.filter((each) => each.refused))
   test(`${row.name} is refused with the reason`, () => {
     assert.match(
-      readText(`listener 1883\n${row.name} pem\n`).problems[0]?.message ?? '',
-      /:2: \S+ is not supported: .*keyfile/,
+      readText(`${row.scope === 'bridge' ? above(row) : 'listener 1883\n'}${row.name} pem\n`).problems[0]?.message ??
+        '',
+      /:2: \S+ is not supported: .*(keyfile|keepalive_interval)/,
     )
   })
 
 for (const row of table.filter((each) => each.ignored))
   test(`${row.name} is accepted with one warning that says what replaced it`, () => {
     const { problems, warnings } = readText(`${row.scope === 'bridge' ? 'connection b\n' : ''}${row.name} 20\n`)
-    assert.deepEqual(problems.filter((each) => each.option !== 'connection').length, 0)
+    assert.deepEqual(problems.filter((each) => !/^of bridge /.test(each.reason)).length, 0)
     assert.equal(warnings.length, 1)
     assert.match(warnings[0]?.reason ?? '', new RegExp(`^${row.name} has no effect: \\w+`))
   })

@@ -1,15 +1,28 @@
 // A way to a broker that can be interrupted: passes bytes on in both directions until a test cuts what is connected, as a network
-// does that fails. New connections are accepted at once.
+// does that fails. New connections are accepted at once, unless the way is down.
 
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
 export class CuttingProxy {
   private readonly server: Server
   private readonly sockets = new Set<Socket>()
+  /** Nobody gets through: whoever connects is cut off at once. */
+  isDown = false
+  /** Connections that were asked for. */
+  attempts = 0
+  /** The port behind it. */
+  target: number
 
-  private constructor(server: Server, target: number) {
+  private constructor(server: Server, port: number) {
     this.server = server
+    this.target = port
     server.on('connection', (socket) => {
+      this.attempts++
+      if (this.isDown) {
+        socket.on('error', () => {}).destroy()
+        return
+      }
+      const { target } = this
       const onward = connect(target, '127.0.0.1')
       const pair = [socket, onward]
       for (const each of pair) {

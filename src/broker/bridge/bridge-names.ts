@@ -39,7 +39,7 @@ export function bridgeProblems({ bridges }: Config): readonly ConfigError[] {
     }
     const { localClientId, stateTopic } = bridgeNames(bridge)
     const owner = owners.get(localClientId)
-    if (owner !== undefined)
+    if (owner !== undefined && owner !== name)
       fault('local_clientid', `local_clientid '${localClientId}' is that of bridge ${owner} already`)
     owners.set(localClientId, name)
     if (bridge.notifications && !isTopicName(stateTopic))
