@@ -4,6 +4,7 @@ import { AccessError } from '../broker/access-control.js'
 import { bridgeProblems } from '../broker/bridge/bridge-names.js'
 import { type BoundListener, ListenError } from '../broker/listeners.js'
 import { parseCommandLine, UsageError } from '../options/command-line.js'
+import { completionScript } from '../options/completion.js'
 import { defaultConfig, readConfFile } from '../options/conf-file.js'
 import type { Config } from '../options/config.js'
 import { helpText } from '../options/help-text.js'
@@ -13,7 +14,6 @@ import { foreground, startDaemon } from './daemon.js'
 import { EXIT_STATUS } from './exit.js'
 import { runWithBroker, supervisor } from './private-broker.js'
 import { ProcessError } from './process-error.js'
-import { looseFiles } from './secret-files.js'
 import { packageVersion } from './version.js'
 
 const help = {
@@ -63,6 +63,10 @@ export async function runBroker(argv: readonly string[]): Promise<number> {
     process.stdout.write(values.help ? helpText(help, process.stdout.columns) : `tsmq version ${packageVersion()}\n`)
     return EXIT_STATUS.ok
   }
+  if (values.completion !== undefined) {
+    process.stdout.write(completionScript(values.completion, 'tsmq', tsmqOptions))
+    return EXIT_STATUS.ok
+  }
   if (values.run && supervised === undefined) return runWithBroker(argv, command, complainTo(toStderr))
   const front = foreground()
   if (values.daemon && !isQuestion(values) && front === undefined) return startDaemon(argv, toStderr)
@@ -104,7 +108,6 @@ async function checkAndServe(
     const { askAcl } = await import('./acl-command.js')
     return askAcl(config, values, { print, complain })
   }
-  for (const { message } of looseFiles(config)) complain(`warning: ${message}`)
   try {
     // A private broker leaves the terminal to the command.
     const quiet = values.quiet || (values.run && !values.verbose && values.config_file.length === 0)

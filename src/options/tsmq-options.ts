@@ -123,6 +123,15 @@ export const tsmqOptions = [
     help: 'Append the keys of TLS sessions to this file, for Wireshark.',
   },
   {
+    name: 'completion',
+    flags: ['--completion'],
+    kind: 'word',
+    args: ['bash|zsh|fish'],
+    words: ['bash', 'zsh', 'fish'],
+    ends: true,
+    help: 'Print a completion script for this shell.',
+  },
+  {
     name: 'help',
     flags: ['-h', '--help'],
     kind: 'flag',
