@@ -114,11 +114,12 @@ export function connectingText(setup: ClientSetup): string {
 
 /** Says what ended a run, unless that is nobody's business, and returns the exit status. */
 export function reportEnd(error: ClientError, setup: ClientSetup, terminal: Terminal): number {
-  if (!setup.quiet) terminal.error(describe(error, setup))
+  if (!setup.quiet) terminal.error(describeEnd(error, setup))
   return statusOf(error)
 }
 
-function describe(error: ClientError, setup: ClientSetup): string {
+/** What ended a connection, in words. */
+export function describeEnd(error: ClientError, setup: ClientSetup): string {
   switch (error.kind) {
     case 'refused': {
       const advice = error.reasonCode === 0x84 && setup.options.version === 5 ? '; try -V 311' : ''

@@ -19,6 +19,7 @@ const help = {
     'tsmq-pub [-h HOST] [-p PORT] [-q QOS] [-r] -t TOPIC -m MESSAGE',
     'tsmq-pub [-h HOST] [-p PORT] [-q QOS] [-r] -t TOPIC {-f FILE | -l | -n | -s}',
     'tsmq-pub [-h HOST] [-p PORT] {--ndjson [FILE] | --replay FILE}',
+    'tsmq-pub [-h HOST] [-p PORT] --probe [--round-trip -t TOPIC]',
     'tsmq-pub [-h HOST] [-p PORT] --rr -t TOPIC -e TOPIC {-f FILE | -m MESSAGE | -n | -s}',
   ],
   about: 'Publishes messages to an MQTT broker.',
@@ -35,7 +36,9 @@ type Line = CommandLine<typeof pubOptions>
 /** Carries out one command line, without node and script; returns the exit status. */
 export function pub(argv: readonly string[], streams: Streams): Promise<number> {
   return runClient('tsmq-pub', help, argv, streams, async (line, terminal) => {
-    const run = line.values.rr ? await request(line, streams, terminal) : await publishing(line, streams, terminal)
+    const { rr, probe } = line.values
+    const prepare = probe ? probing : rr ? request : publishing
+    const run = await prepare(line, streams, terminal)
     return finished(terminal, await run.start())
   })
 }
@@ -131,4 +134,16 @@ async function request({ values, given }: Line, streams: Streams, terminal: Term
     payload: await payloadOf(values, streams),
   }
   return new RequestRun(plan, checked, setup, terminal)
+}
+
+async function probing({ values, given }: Line, streams: Streams, terminal: Terminal) {
+  const { topic, round_trip, min_cert_days, protocol_version = 5 } = values
+  if (round_trip && topic === undefined) throw new UsageError('--round-trip needs a topic: -t TOPIC')
+  if (topic !== undefined) checkTopic('-t', topic)
+  const setup = await setUpClient({ values: { ...values, protocol_version }, given }, undefined, { streams, terminal })
+  const { layers = [] } = setup.options.target
+  if (min_cert_days !== undefined && !layers.some(({ stage }) => stage === 'tls'))
+    throw new UsageError('--min-cert-days needs TLS, for instance mqtts://')
+  const { ProbeRun } = await import('./probe-run.js')
+  return new ProbeRun(values, setup, terminal)
 }

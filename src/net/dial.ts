@@ -24,6 +24,8 @@ export interface DialTarget extends HostPort {
   readonly proxy?: HostPort | undefined
   /** From the wire up. */
   readonly layers?: readonly DialLayer[]
+  /** Sees each socket as soon as it begins to look up its name, for those who report on it. */
+  readonly onSocket?: ((socket: Socket) => void) | undefined
   /** Finds where to go for the name `host`, best first. */
   readonly locate?: ((host: string) => Promise<readonly HostPort[]>) | undefined
 }
@@ -176,6 +178,7 @@ class Attempt implements Dialling {
     const hop = target.proxy ?? broker
     const socket = this.socketTo(hop)
     this.abandon = () => socket.on('error', () => {}).destroy()
+    target.onSocket?.(socket)
     const onError = (error: Error) => {
       const [next, ...rest] = others
       if (this.isOver) return

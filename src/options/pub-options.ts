@@ -230,7 +230,6 @@ const ownOptions = [
     name: 'probe',
     flags: ['--probe'],
     kind: 'flag',
-    later: true,
     excludes: [
       'file',
       'stdin_line',
@@ -244,7 +243,7 @@ const ownOptions = [
       'require_subscriber',
       'confirm',
     ],
-    help: 'Publish nothing: connect step by step, and say what each step found and how long it took.',
+    help: 'Publish nothing: connect step by step, and say what each step found and how long it took; MQTT 5.0 unless -V says otherwise.',
   },
   {
     name: 'round_trip',
