@@ -1,5 +1,6 @@
 // Runs the tests under build/test with node:test. Arguments that name folders or parts of file names choose among them
-// (`npm test -- protocol`); without any, everything runs except what lives under bench/ and soak/. `--not PART` leaves out.
+// (`npm test -- protocol`); without any, everything runs. `--not PART` leaves out. `--long` has
+// the tests under soak/ take their time: minutes where they otherwise take one.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -8,7 +9,9 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = join(root, 'build', 'test')
 const wanted = process.argv.slice(2)
-const except = ['bench', 'soak']
+const except = []
+const long = wanted.indexOf('--long')
+if (long >= 0) wanted.splice(long, 1)
 for (let at = wanted.indexOf('--not'); at >= 0; at = wanted.indexOf('--not')) except.push(wanted.splice(at, 2)[1] ?? '')
 const files = readdirSync(folder, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.test.js'))
@@ -26,5 +29,6 @@ if (files.length === 0) {
 const { status } = spawnSync(process.execPath, ['--test', '--test-reporter=spec', ...files], {
   cwd: root,
   stdio: 'inherit',
+  env: long >= 0 ? { ...process.env, TSMQ_SOAK: 'long' } : process.env,
 })
 process.exit(status ?? 1)

@@ -5,9 +5,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { isLong } from './length.js'
 import { Sequences } from './sequences.js'
 
-const seconds = Number(process.env.TSMQ_SOAK_SECONDS ?? 60)
+const seconds = Number(process.env.TSMQ_SOAK_SECONDS ?? (isLong ? 600 : 60))
 const seed = Number(process.env.TSMQ_SEED ?? Date.now() % 1_000_000)
 
 /** Bytes of the heap in use after a collection. */
