@@ -23,7 +23,7 @@ export const exitStatuses = [
   { status: 3, name: 'wrong_password', commands: ['tsmq-passwd'], text: 'The password is not that of the user' },
   { status: 6, name: 'not_found', commands: ['tsmq-passwd'], text: 'There is no such user' },
   { status: 7, name: 'connection_lost', commands: CLIENTS, text: 'The connection was lost or ended by the broker, or the broker does not take the message: too large, or a QoS above its maximum' },
-  { status: 10, name: 'not_supported', commands: ['tsmq-passwd'], text: 'The file system has no locks' },
+  { status: 10, name: 'not_supported', commands: ['tsmq-passwd'], text: 'The algorithm of -H is not available on this machine' },
   { status: 12, name: 'acl_denied', commands: ['tsmq'], text: 'The access that was asked about is denied' },
   { status: 13, name: 'unopenable', commands: ['tsmq'], text: 'A file named in the configuration cannot be opened' },
   { status: 14, name: 'system', commands: ['tsmq'], text: 'The system refused what the broker needs' },
@@ -39,7 +39,7 @@ export const exitStatuses = [
   { status: 73, name: 'websocket', commands: CLIENTS, text: 'The WebSocket handshake failed' },
   { status: 74, name: 'round_trip', commands: ['tsmq-pub'], text: 'The message did not come back, with --confirm or --round-trip' },
   { status: 130, name: 'interrupted', commands: ['tsmq-pub', 'tsmq-passwd'], text: 'Ended with Ctrl-C (SIGINT)' },
-  { status: 143, name: 'terminated', commands: ['tsmq-pub'], text: 'Ended with SIGTERM' },
+  { status: 143, name: 'terminated', commands: ['tsmq-pub', 'tsmq-passwd'], text: 'Ended with SIGTERM' },
   { status: 255, name: 'before_connected', commands: ['tsmq-sub'], text: 'Ended by a signal or -W before the broker had accepted the connection' },
 ] as const satisfies readonly ExitStatusRow[]
 

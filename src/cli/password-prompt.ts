@@ -1,5 +1,6 @@
 // Asks for passwords: on a terminal without showing what is typed, otherwise one line of the input for each. The terminal is
 // given back as it was, whatever ends the asking.
+import { constants } from 'node:os'
 import { exit } from './exit.js'
 
 /** Where passwords are typed; the terminal part is there only on a terminal. */
@@ -27,13 +28,23 @@ export const MAX_PASSWORD_BYTES = 65_535
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
+/** One password: asked for on a terminal, otherwise a line of the input, without a word. Undefined when the input has ended. */
+export async function askOnce(input: PasswordInput, output: PromptOutput): Promise<Buffer | undefined> {
+  const prompt = new PasswordPrompt(input, input.isTTY ? output : { write: () => {} })
+  try {
+    return await prompt.ask('Password: ')
+  } finally {
+    prompt.close()
+  }
+}
+
 /** A sequence of questions on one input; `close` must be called after the last. */
 export class PasswordPrompt {
   readonly #input: PasswordInput
   readonly #output: PromptOutput
   readonly #chunks: AsyncIterator<Uint8Array>
   #rest: Uint8Array = new Uint8Array()
-  readonly #interrupted = () => this.#end()
+  readonly #interrupted = (signal: string, number: number) => this.#end(signal, number)
 
   constructor(input: PasswordInput, output: PromptOutput) {
     this.#input = input
@@ -45,14 +56,14 @@ export class PasswordPrompt {
   }
 
   /**
-   * One answer without its line end, possibly empty; undefined when the input has ended, or the line is longer than
-   * MAX_PASSWORD_BYTES. Ctrl-C ends the process with status 0, as Mosquitto's tool does.
+   * One answer without its line end, possibly empty, and cut a byte above MAX_PASSWORD_BYTES; undefined when the input has ended.
+   * Ctrl-C ends the process as the signal would, with status 130.
    */
   async ask(question: string): Promise<Buffer | undefined> {
     this.#output.write(question)
     const line = this.#input.isTTY ? await this.#typedLine() : await this.#inputLine()
     this.#output.write('\n')
-    return line && line.length <= MAX_PASSWORD_BYTES ? Buffer.from(line) : undefined
+    return line && Buffer.from(line)
   }
 
   /** Gives the terminal back. */
@@ -72,7 +83,7 @@ export class PasswordPrompt {
       if (line.length <= MAX_PASSWORD_BYTES + 1) line.push(byte)
     }
     while (line.at(-1) === CARRIAGE_RETURN) line.pop()
-    return line
+    return line.slice(0, MAX_PASSWORD_BYTES + 1)
   }
 
   /** In raw mode the keys that edit a line are ours to obey. */
@@ -82,7 +93,7 @@ export class PasswordPrompt {
       const byte = await this.#nextByte()
       if (byte === undefined || (byte === CTRL_D && line.length === 0)) return undefined
       if (byte === LINE_FEED || byte === CARRIAGE_RETURN || byte === CTRL_D) return line
-      if (byte === CTRL_C) this.#end()
+      if (byte === CTRL_C) this.#end('SIGINT', constants.signals.SIGINT)
       else if (byte === CTRL_U) line.length = 0
       else if (byte === BACKSPACE || byte === DELETE) dropCharacter(line)
       else if (line.length <= MAX_PASSWORD_BYTES) line.push(byte)
@@ -100,10 +111,10 @@ export class PasswordPrompt {
     return byte
   }
 
-  #end(): void {
+  #end(_signal: string, number: number): void {
     this.close()
     this.#output.write('\n')
-    exit(0)
+    exit(128 + number)
   }
 }
 

@@ -2,30 +2,32 @@
 // edited, hashes made and files replaced is in the files beside this one.
 import { lstatSync, realpathSync } from 'node:fs'
 import { AccessFileError } from '../access/access-file-error.js'
-import { trimBlanks } from '../access/file-lines.js'
-import { MAX_USERNAME_BYTES } from '../access/password-file.js'
 import type { HashSettings } from '../access/password-hash.js'
 import { readRestrictedFile } from '../access/restricted-file.js'
-import { parseCommandLine, UsageError } from '../options/command-line.js'
+import { type CommandLine, parseCommandLine, UsageError } from '../options/command-line.js'
 import { type PasswdValues, passwdOptions } from '../options/passwd-options.js'
 import { EXIT_STATUS } from './exit.js'
-import { MAX_PASSWORD_BYTES, type PasswordInput, PasswordPrompt, type PromptOutput } from './password-prompt.js'
+import type { PasswordInput, PromptOutput } from './password-prompt.js'
 import { PasswdError, systemFailure } from './tsmq-passwd-error.js'
 import { encode, hashEntries } from './tsmq-passwd-hashing.js'
 import { CredentialLines } from './tsmq-passwd-lines.js'
-import { replaceFile, withLock } from './tsmq-passwd-write.js'
+import { askTwice, checkUsername, generatePassword, passwordOf, readOnce } from './tsmq-passwd-secret.js'
+import { changeFile } from './tsmq-passwd-write.js'
 
 const USAGE = [
-  'tsmq-passwd [-c] [-H ALGORITHM] [-I COUNT] [--cost COST] FILE USER',
+  'tsmq-passwd [-c] [-H ALGORITHM] [-I COUNT] [--cost COST] [-i | --generate] FILE USER',
   'tsmq-passwd [-c] [-H ALGORITHM] [-I COUNT] [--cost COST] -b FILE USER PASSWORD',
   'tsmq-passwd -D FILE USER',
   'tsmq-passwd -U [-H ALGORITHM] [-I COUNT] [--cost COST] FILE',
+  'tsmq-passwd -v [-i] FILE USER',
+  'tsmq-passwd -v -b FILE USER PASSWORD',
+  'tsmq-passwd --list | --lint FILE',
 ]
 
 /** Where the command reads and writes. */
 export interface PasswdStreams {
   readonly stdin: PasswordInput
-  readonly stdout: PromptOutput
+  readonly stdout: PromptOutput & { readonly isTTY?: boolean }
   readonly stderr: PromptOutput & { readonly isTTY?: boolean; readonly columns?: number }
 }
 
@@ -40,72 +42,116 @@ export async function passwd(argv: readonly string[], streams: PasswdStreams): P
     streams.stderr.write(await help())
     return EXIT_STATUS.failure
   }
-  return run(argv, streams).then(
-    () => EXIT_STATUS.ok,
-    (error: unknown) => report(error, streams),
-  )
+  return run(argv, streams).catch((error: unknown) => report(error, streams))
 }
 
-async function run(argv: readonly string[], streams: PasswdStreams): Promise<void> {
-  const { values, operands } = parseCommandLine(passwdOptions, argv, { operands: true })
-  if (values.help) return void streams.stdout.write(await help())
-  if (values.version) return void streams.stdout.write(await version())
-  const settings = hashSettings(values)
-  if (values.hash_file) return hashFile(exactly(operands, 1, '-U needs FILE behind it'), settings, streams)
-  if (values.delete) return deleteUser(atLeast(operands, 2, '-D needs FILE and USER behind it'), streams)
-  const wanted = values.batch ? ['FILE', 'USER', 'PASSWORD'] : ['FILE', 'USER']
-  const complaint = `${wanted.join(' ')} must follow the options, in this order`
-  // As in Mosquitto's tool, words too many are an error only without -c.
-  const words = (values.create ? atLeast : exactly)(operands, wanted.length, complaint)
-  await setPassword(words, values, settings, streams)
+async function run(argv: readonly string[], streams: PasswdStreams): Promise<number> {
+  const line = parseCommandLine(passwdOptions, argv, { operands: true })
+  const { values, operands } = line
+  if (values.help) streams.stdout.write(await help())
+  else if (values.version) streams.stdout.write(await version())
+  else if (values.completion !== undefined) streams.stdout.write(await completion(values.completion))
+  else if (values.list) await list(exactly(operands, 1, '--list needs FILE behind it'), streams)
+  else if (values.lint) return lint(exactly(operands, 1, '--lint needs FILE behind it'), streams)
+  else if (values.verify) await verify(operands, values, streams)
+  else await change(line, streams)
+  return EXIT_STATUS.ok
+}
+
+async function change(line: CommandLine<typeof passwdOptions>, streams: PasswdStreams): Promise<void> {
+  const { values, operands } = line
+  const settings = hashSettings(line, streams)
+  if (values.hash_file) await hashFile(exactly(operands, 1, '-U needs FILE behind it'), settings, streams)
+  // As in Mosquitto's tool, words too many are an error only without -c and -D.
+  else if (values.delete) await deleteUser(atLeast(operands, 2, '-D needs FILE and USER behind it'), streams)
+  else await setPassword(userWords(operands, values, values.create ? atLeast : exactly), values, settings, streams)
 }
 
 async function setPassword(
-  words: readonly string[],
+  [file = '', username = '', password = '']: readonly string[],
   values: PasswdValues,
   settings: HashSettings,
   streams: PasswdStreams,
 ): Promise<void> {
-  const [file = '', username = '', password = ''] = words
   checkUsername(username)
-  if (values.batch) checkPassword(password, streams)
   const path = file === STDOUT && values.create ? undefined : resolve(file)
   // Before anyone is asked for a password: is the file as it must be?
   if (path !== undefined && values.create) refuseExisting(path)
   else if (path !== undefined) read(path, streams)
 
-  const secret = values.batch ? Buffer.from(password) : await askTwice(streams, path === undefined)
+  const made = values.generate ? generatePassword() : undefined
+  const data = path === undefined ? streams.stderr : streams.stdout
+  const secret = made ? Buffer.from(made) : await givenPassword(password, values, streams, data)
   const encoded = await encode(secret, settings)
+  if (secret.length === 0) streams.stderr.write('Warning: the password is empty.\n')
   if (settings.family === 'sha512') streams.stderr.write(QUICK_TO_GUESS)
-  if (path === undefined) return void streams.stdout.write(`${username}:${encoded}\n`)
+  if (path === undefined) streams.stdout.write(`${username}:${encoded}\n`)
+  else {
+    const done = await store(path, username, encoded, values.create)
+    // What was made must be the only thing there for `PASSWORD=$(tsmq-passwd --generate …)`.
+    const messages = made === undefined ? streams.stdout : streams.stderr
+    messages.write(`${done === 'added' ? 'Adding' : 'Updating'} password for user ${username}\n`)
+  }
+  if (made !== undefined) data.write(`${made}\n`)
+}
 
-  const done = await withLock(path, () => {
-    if (values.create) refuseExisting(path)
-    const lines = values.create ? new CredentialLines(path, Buffer.alloc(0)) : read(path)
-    const result = lines.set(username, encoded)
-    replaceFile(path, lines.toBytes())
-    return result
+function givenPassword(
+  word: string,
+  { batch, from_stdin: fromStdin }: PasswdValues,
+  { stdin }: PasswdStreams,
+  questions: PromptOutput,
+): Promise<Buffer> {
+  if (batch) return Promise.resolve(passwordOf(word))
+  return fromStdin ? readOnce(stdin, questions) : askTwice(stdin, questions)
+}
+
+function store(path: string, username: string, encoded: string, create: boolean): Promise<'added' | 'updated'> {
+  return changeFile(path, (replace) => {
+    if (create) refuseExisting(path)
+    const lines = create ? new CredentialLines(path, Buffer.alloc(0)) : read(path)
+    const done = lines.set(username, encoded)
+    replace(lines.toBytes())
+    return done
   })
-  streams.stdout.write(`${done === 'added' ? 'Adding' : 'Updating'} password for user ${username}\n`)
+}
+
+async function verify(operands: readonly string[], values: PasswdValues, streams: PasswdStreams): Promise<void> {
+  const [file = '', username = '', password = ''] = userWords(operands, values, exactly)
+  const given = values.batch ? passwordOf(password) : undefined
+  const { verifyUser } = await import('./tsmq-passwd-inspect.js')
+  await verifyUser(resolve(file), username, async () => given ?? readOnce(streams.stdin, streams.stderr))
+  streams.stdout.write(`Correct password for user ${username}\n`)
+}
+
+async function list([file = '']: readonly string[], { stdout }: PasswdStreams): Promise<void> {
+  const { listUsers } = await import('./tsmq-passwd-inspect.js')
+  stdout.write(listUsers(resolve(file), stdout.isTTY === true))
+}
+
+async function lint([file = '']: readonly string[], { stdout }: PasswdStreams): Promise<number> {
+  const { lintFile } = await import('./tsmq-passwd-inspect.js')
+  const found = lintFile(resolve(file))
+  stdout.write(found.map((each) => `${each}\n`).join(''))
+  return found.length > 0 ? EXIT_STATUS.failure : EXIT_STATUS.ok
 }
 
 async function deleteUser([file = '', username = '']: readonly string[], streams: PasswdStreams): Promise<void> {
   const path = resolve(file)
-  await withLock(path, () => {
+  await changeFile(path, (replace) => {
     const lines = read(path, streams)
     if (!lines.remove(username)) throw new PasswdError(`Warning: user ${username} not found in ${path}`)
-    replaceFile(path, lines.toBytes())
+    replace(lines.toBytes())
   })
 }
 
 async function hashFile([file = '']: readonly string[], settings: HashSettings, streams: PasswdStreams): Promise<void> {
   const path = resolve(file)
-  await withLock(path, async () => {
+  await changeFile(path, async (replace) => {
     const lines = read(path, streams)
     const total = lines.entries.length
     if (total === 0) throw new PasswdError(`${path} has no users`)
     const hashed = await hashEntries(path, lines, settings, streams.stderr)
-    if (hashed > 0) replaceFile(path, lines.toBytes())
+    if (hashed > 0) replace(lines.toBytes())
     streams.stderr.write(`${hashed} of ${total} passwords hashed, ${total - hashed} were hashed already\n`)
   })
 }
@@ -132,44 +178,26 @@ function refuseExisting(path: string): void {
   throw new PasswdError(`${path} exists already; to add a user to it leave out -c, to begin anew delete it first`)
 }
 
-async function askTwice({ stdin, stdout, stderr }: PasswdStreams, lineOnStdout: boolean): Promise<Buffer> {
-  const prompt = new PasswordPrompt(stdin, lineOnStdout ? stderr : stdout)
-  try {
-    const first = await prompt.ask('Password: ')
-    if (!first || first.length === 0) throw new PasswdError('empty password')
-    const second = await prompt.ask('Reenter password: ')
-    if (!second || second.length === 0) throw new PasswdError('empty password')
-    if (!first.equals(second)) throw new PasswdError('the passwords do not match', EXIT_STATUS.password_mismatch)
-    return first
-  } finally {
-    prompt.close()
+/** How to hash; tells of flags that change nothing, which Mosquitto's tool takes in silence. */
+function hashSettings({ values, given }: CommandLine<typeof passwdOptions>, { stderr }: PasswdStreams): HashSettings {
+  const { hash, cost, iterations } = values
+  if (given.includes('cost') && hash !== 'bcrypt') throw new UsageError(`--cost is for bcrypt, not for ${hash}`)
+  const useless = (name: string, flag: string, beside: string) => {
+    if (given.includes(name)) stderr.write(`Warning: ${flag} has no effect with ${beside}.\n`)
   }
-}
-
-function hashSettings({ hash, cost, iterations }: PasswdValues): HashSettings {
+  if (values.delete) useless('hash', '-H', '-D')
+  if (values.delete) useless('iterations', '-I', '-D')
+  else if (hash !== 'sha512-pbkdf2') useless('iterations', '-I', hash)
+  if (values.hash_file) useless('batch', '-b', '-U')
   return { family: hash, cost, iterations }
 }
 
-/** Names that a line of the file or a CONNECT packet cannot hold (spec: passwd.md section 4). */
-function checkUsername(username: string): void {
-  const complain = (fault: string) => {
-    throw new UsageError(`the user name ${fault}`)
-  }
-  if (username === '') complain('is empty')
-  if (Buffer.byteLength(username) > MAX_USERNAME_BYTES) complain(`is longer than ${MAX_USERNAME_BYTES} bytes`)
-  if (/[\x00-\x1f\x7f]/.test(username)) complain('contains control characters')
-  if (username.includes(':')) complain('contains a colon (:)')
-  if (username.includes('\uFFFD')) complain('is not valid UTF-8')
-  if (trimBlanks(username) !== username) complain('begins or ends with a blank')
-  if (username.startsWith('#')) complain('begins with #, which makes the line a comment')
-}
+type CheckCount = (words: readonly string[], count: number, complaint: string) => readonly string[]
 
-function checkPassword(password: string, streams: PasswdStreams): void {
-  if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES)
-    throw new UsageError(`the password is longer than ${MAX_PASSWORD_BYTES} bytes`)
-  // Node has replaced the bytes that are not UTF-8.
-  if (password.includes('\uFFFD')) throw new UsageError('the password is not valid UTF-8; pass it through stdin')
-  if (password === '') streams.stderr.write('Warning: the password is empty.\n')
+/** FILE, USER and with -b PASSWORD. */
+function userWords(operands: readonly string[], { batch }: PasswdValues, check: CheckCount): readonly string[] {
+  const wanted = batch ? ['FILE', 'USER', 'PASSWORD'] : ['FILE', 'USER']
+  return check(operands, wanted.length, `${wanted.join(' ')} must follow the options, in this order`)
 }
 
 function exactly(words: readonly string[], count: number, complaint: string): readonly string[] {
@@ -185,8 +213,13 @@ function atLeast(words: readonly string[], count: number, complaint: string): re
 async function help(): Promise<string> {
   const { helpText } = await import('../options/help-text.js')
   const about = 'Adds, changes and removes the users of a password file for tsmq or Mosquitto.'
-  const notes = ['Without -b the password is asked for, or read from two lines of standard input.']
+  const notes = ['Without -b, -i and --generate the password is asked for, or read from two lines of standard input.']
   return helpText({ usage: USAGE, about, table: passwdOptions, notes })
+}
+
+async function completion(shell: 'bash' | 'zsh' | 'fish'): Promise<string> {
+  const { completionScript } = await import('../options/completion.js')
+  return completionScript(shell, 'tsmq-passwd', passwdOptions, true)
 }
 
 async function version(): Promise<string> {

@@ -11,7 +11,7 @@ export class PasswdError extends Error {
   }
 }
 
-/** The system's words for a failed call, after what was tried. */
-export function systemFailure(attempt: string, error: unknown): PasswdError {
-  return new PasswdError(`${attempt}: ${error instanceof Error ? error.message : String(error)}`)
+/** The system's words for a failed call, after what was tried; `hint` says what to do. */
+export function systemFailure(attempt: string, error: unknown, hint = ''): PasswdError {
+  return new PasswdError(`${attempt}: ${error instanceof Error ? error.message : String(error)}${hint}`)
 }

@@ -11,7 +11,7 @@ import { PasswdError } from './tsmq-passwd-error.js'
 import type { CredentialEntry, CredentialLines } from './tsmq-passwd-lines.js'
 
 /** A single hash is quicker on this thread than starting another. */
-const bcryptHere: BcryptHasher = {
+export const bcryptHere: BcryptHasher = {
   hash: async (password, salt) => (await import('bcryptjs')).hash(password, salt),
 }
 

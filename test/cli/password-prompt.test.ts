@@ -46,11 +46,24 @@ describe('a pipe', () => {
       answers: ['\xff\xfe', undefined],
     },
     { name: '65535 bytes', chunks: [`${'x'.repeat(65_535)}\nb\n`], answers: ['x'.repeat(65_535), 'b'] },
-    { name: '65536 bytes', chunks: [`${'x'.repeat(65_536)}\nb\n`], answers: [undefined, 'b'] },
+    {
+      name: '65536 bytes, which is too long and can be told to be so',
+      chunks: [`${'x'.repeat(65_536)}\nb\n`],
+      answers: ['x'.repeat(65_536), 'b'],
+    },
     { name: '65535 bytes and CRLF', chunks: [`${'x'.repeat(65_535)}\r\nb\n`], answers: ['x'.repeat(65_535), 'b'] },
   ]
   for (const { name, chunks, answers } of cases)
     test(name, async () => assert.deepEqual(await askAll(chunks, false), answers))
+})
+
+test('100 MB without a line end do not fill the memory', async () => {
+  const block = Buffer.alloc(1_000_000, 'x')
+  const [answer] = await askAll(
+    Array.from({ length: 100 }, () => block),
+    false,
+  )
+  assert.equal(answer?.length, 65_536)
 })
 
 describe('a terminal', () => {

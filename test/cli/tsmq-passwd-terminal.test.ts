@@ -84,16 +84,38 @@ describe('a terminal', () => {
     const hash = parsePasswordFile(readFileSync(file)).users.get('a')
     assert.ok(hash && (await verifyPassword(Buffer.from('sekreet'), hash, { hash: () => Promise.reject(new Error()) })))
   })
-  for (const [name, answer] of [
-    ['Ctrl-C', '\x03'],
-    ['SIGTERM', 'SIGTERM'],
-  ] as const)
-    test(`${name} at the prompt gives the terminal back, status 0${note}`, { skip: missing }, () => {
+  for (const [name, answer, expected] of [
+    ['Ctrl-C', '\x03', 130],
+    ['SIGTERM', 'SIGTERM', 143],
+  ] as const) {
+    test(`${name} at the prompt gives the terminal back, status ${expected}${note}`, { skip: missing }, () => {
       const { status, restored } = onTerminal(['-c', file, 'a'], [['Password: ', answer]])
-      assert.equal(status, 0)
+      assert.equal(status, expected)
       assert.equal(restored, true)
       assert.equal(existsSync(file), false)
     })
+    test(`${name} at the second prompt leaves the file alone, status ${expected}${note}`, { skip: missing }, () => {
+      writeFileSync(file, '# mine\n', { mode: 0o600 })
+      const steps = [['Password: ', 'x\r'] as const, ['Reenter password: ', answer] as const]
+      const { status, restored } = onTerminal([file, 'a'], steps)
+      assert.deepEqual([status, restored], [expected, true])
+      assert.equal(readFileSync(file, 'utf8'), '# mine\n')
+      assert.deepEqual(readdirSync(dirname(file)), ['passwords'])
+    })
+  }
+  test(`-i and -v ask once on a terminal, and show nothing${note}`, { skip: missing }, () => {
+    writeFileSync(file, '', { mode: 0o600 })
+    const set = onTerminal(['-i', '-H', 'sha512-pbkdf2', file, 'a'], [['Password: ', 'sekret\r']])
+    assert.deepEqual([set.status, set.echo, set.restored], [0, [false], true])
+    for (const [answer, status] of [
+      ['sekret\r', 0],
+      ['other\r', 3],
+    ] as const) {
+      const result = onTerminal(['-v', file, 'a'], [['Password: ', answer]])
+      assert.deepEqual([result.status, result.echo, result.restored], [status, [false], true])
+      assert.ok(!result.output.includes(answer.trim()))
+    }
+  })
   test(`-U of many users shows progress${note}`, { skip: missing }, () => {
     writeFileSync(file, Array.from({ length: 40 }, (_, i) => `u${i}:x\n`).join(''), { mode: 0o600 })
     const { output, status } = onTerminal(['-U', '--cost', '4', file], [])
