@@ -1,7 +1,6 @@
 // From the values of the flags that tsmq-pub and tsmq-sub share to the options of a client: version, client id, session, will.
 // The rules between those flags are here (spec: pub.md sections 2, 5 and 6); where the broker is, in client-target.ts.
 
-import { randomInt } from 'node:crypto'
 import type { Client, ClientOptions } from '../client/client.js'
 import type { ReconnectDelays } from '../client/reconnect-delay.js'
 import { type CommandLine, UsageError } from '../options/command-line.js'
@@ -74,7 +73,7 @@ function chooseClientId(values: ConnectionValues, version: ProtocolVersion): str
   if (values.id_prefix !== undefined) return `${values.id_prefix}${process.pid}`
   if (version > 3) return ''
   let id = 'tsmq-'
-  while (id.length < SHORT_ID) id += ALPHANUMERIC[randomInt(ALPHANUMERIC.length)]
+  while (id.length < SHORT_ID) id += ALPHANUMERIC[Math.floor(Math.random() * ALPHANUMERIC.length)]
   return id
 }
 
