@@ -33,8 +33,8 @@ export function checkTogether(
 ): readonly Fault[] {
   const isGiven = (directive: string) => {
     const [name = '', value] = directive.split(' ')
-    const has = given.get(name) ?? false
-    return value === undefined ? has !== false : String(has) === value
+    const has = given.get(name)
+    return value === undefined ? (has ?? false) !== false : String(has) === value
   }
   const faults: Fault[] = []
   for (const { name, needs: names, with: other, harmless } of needs) {
