@@ -76,12 +76,15 @@ export class PasswordPrompt {
 
   async #inputLine(): Promise<number[] | undefined> {
     const line: number[] = []
-    let byte = await this.#nextByte()
-    if (byte === undefined) return undefined
-    for (; byte !== undefined && byte !== LINE_FEED; byte = await this.#nextByte()) {
-      // One byte too many is enough to know that the line is too long.
-      if (line.length <= MAX_PASSWORD_BYTES + 1) line.push(byte)
-    }
+    if (!(await this.#hasMore())) return undefined
+    do {
+      const end = this.#rest.indexOf(LINE_FEED)
+      const part = end < 0 ? this.#rest : this.#rest.subarray(0, end)
+      // One byte too many, and the CR that is not part of it, are enough to know that the line is too long.
+      line.push(...part.subarray(0, MAX_PASSWORD_BYTES + 2 - line.length))
+      this.#rest = this.#rest.subarray(end < 0 ? part.length : end + 1)
+      if (end >= 0) break
+    } while (await this.#hasMore())
     while (line.at(-1) === CARRIAGE_RETURN) line.pop()
     return line.slice(0, MAX_PASSWORD_BYTES + 1)
   }
@@ -101,14 +104,19 @@ export class PasswordPrompt {
   }
 
   async #nextByte(): Promise<number | undefined> {
-    while (this.#rest.length === 0) {
-      const { value, done } = await this.#chunks.next()
-      if (done) return undefined
-      this.#rest = value
-    }
+    if (!(await this.#hasMore())) return undefined
     const [byte] = this.#rest
     this.#rest = this.#rest.subarray(1)
     return byte
+  }
+
+  async #hasMore(): Promise<boolean> {
+    while (this.#rest.length === 0) {
+      const { value, done } = await this.#chunks.next()
+      if (done) return false
+      this.#rest = value
+    }
+    return true
   }
 
   #end(_signal: string, number: number): void {
