@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
-import { systemText } from '../access/restricted-file.js'
+import { getSystemErrorMap } from 'node:util'
 
 export interface ChildPlan {
   readonly file: string
@@ -27,6 +27,9 @@ export interface ChildEnd {
 }
 
 const STDERR = 2
+/** As a shell has it. */
+const NOT_EXECUTABLE = 126
+const NOT_FOUND = 127
 
 /** Starts a program; `onEnd` is called once, never before this returns. */
 export function startChild(plan: ChildPlan, onEnd: (end: ChildEnd) => void): ChildProcess {
@@ -38,9 +41,10 @@ export function startChild(plan: ChildPlan, onEnd: (end: ChildEnd) => void): Chi
   })
   child.once('error', (error: NodeJS.ErrnoException) => {
     if (child.pid !== undefined) return
+    const [, reason = error.message] = getSystemErrorMap().get(error.errno ?? 0) ?? []
     onEnd({
-      status: error.code === 'ENOENT' ? 127 : 126,
-      words: `cannot be run: ${systemText(error)}`,
+      status: error.code === 'ENOENT' ? NOT_FOUND : NOT_EXECUTABLE,
+      words: `cannot be run: ${reason}`,
       wasStarted: false,
     })
   })

@@ -72,7 +72,7 @@ export class MessageFlow {
     if (packet.retain) {
       if (values.skip_retained) return
     } else if (values.retained_only) {
-      this.finish(this.statusOfEnd())
+      this.finishUnmet()
       return
     }
     if (values.filter_out.length > 0 && values.filter_out.some((filter) => matches(filter, topic))) return
@@ -116,22 +116,23 @@ export class MessageFlow {
       this.finish(EXIT_STATUS.ok)
       return
     }
-    if (--this.remaining === 0) this.finish(this.statusOfEnd(), this.problemAtEnd())
+    if (--this.remaining === 0) this.finishUnmet()
   }
 
-  /** The status of a run that ends by itself without having found what it waits for. */
-  statusOfEnd(): number {
-    return this.parts.expectations.isEmpty ? EXIT_STATUS.ok : EXIT_STATUS.unexpected
-  }
-
-  /** What to say of it, if anything. */
-  problemAtEnd(): string | undefined {
+  /** What to say of expectations that have not been met, if there are any. */
+  get complaint(): string | undefined {
     const { expectations } = this.parts
     return expectations.isEmpty ? undefined : expectations.describe()
   }
 
+  /** The run ends by itself, without having found what it waits for. */
+  finishUnmet(): void {
+    const { complaint } = this
+    this.finish(complaint === undefined ? EXIT_STATUS.ok : EXIT_STATUS.unexpected, complaint)
+  }
+
   /** Takes no more messages. */
-  finish(status: number, problem?: string): void {
+  private finish(status: number, problem?: string): void {
     if (this.isOver) return
     this.isOver = true
     this.owner.onEnough(status, problem)

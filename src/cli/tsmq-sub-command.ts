@@ -214,7 +214,7 @@ export class SubscribeRun implements ClientHandler {
     const look = () => {
       const remaining = flow.lastTime + idle * 1000 - parts.now()
       if (remaining > 0) this.timers.push(setTimeout(look, Math.ceil(remaining)))
-      else flow.finish(flow.statusOfEnd(), flow.problemAtEnd())
+      else flow.finishUnmet()
     }
     look()
   }
@@ -284,7 +284,7 @@ export class SubscribeRun implements ClientHandler {
     }
     if (this.client.isConnected && !this.setup.quiet) {
       this.terminal.error('Timed out')
-      const problem = flow?.problemAtEnd()
+      const problem = flow?.complaint
       if (problem !== undefined) this.terminal.error(problem)
     }
     this.interrupt(EXIT_STATUS.timeout)

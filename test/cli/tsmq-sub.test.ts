@@ -3,40 +3,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { PacketType } from '../../src/protocol/packet-types.js'
-import { type PublishFields, publish } from '../../src/protocol/packets/publish.js'
-import { NO_PROPERTIES, type Properties } from '../../src/protocol/properties.js'
-import { type Peer, ScriptedBroker } from '../client/scripted-broker.js'
-import { type RunningTool, start, tool, until } from './client-tool.js'
+import type { Properties } from '../../src/protocol/properties.js'
+import { ScriptedBroker } from '../client/scripted-broker.js'
+import { start, tool, until } from './client-tool.js'
+import { message, suback, subscribed } from './subscribed-tool.js'
 
-const { CONNECT, SUBSCRIBE, SUBACK, UNSUBSCRIBE, PUBACK, DISCONNECT } = PacketType
-
-type Context = Parameters<typeof ScriptedBroker.start>[0]
-
-const suback = (packetId: number, ...reasonCodes: number[]) =>
-  ({ type: SUBACK, packetId, properties: NO_PROPERTIES, reasonCodes }) as const
-const message = (topic: string, payload: string | Buffer, fields: Partial<PublishFields> = {}) =>
-  publish({ topic, payload: Buffer.from(payload), ...fields })
-
-interface Subscribed {
-  readonly broker: ScriptedBroker
-  readonly peer: Peer
-  readonly run: RunningTool
-}
-
-/** A tsmq-sub whose subscriptions have been granted. */
-async function subscribed(
-  t: Context,
-  args: readonly string[],
-  { terminal = false, connack = NO_PROPERTIES as Properties } = {},
-): Promise<Subscribed> {
-  const broker = await ScriptedBroker.start(t)
-  const run = start('tsmq-sub', broker.port, args, { terminal })
-  const peer = await broker.peer()
-  await peer.accept(connack)
-  const { packetId, subscriptions } = await peer.expect(SUBSCRIBE)
-  peer.send(suback(packetId, ...subscriptions.map(({ qos }) => qos)))
-  return { broker, peer, run }
-}
+const { CONNECT, SUBSCRIBE, UNSUBSCRIBE, PUBACK, DISCONNECT } = PacketType
 
 describe('tsmq-sub: what is printed', () => {
   const messages = [
@@ -91,11 +63,11 @@ describe('tsmq-sub: what is printed', () => {
 })
 
 describe('tsmq-sub: what is asked for', () => {
-  const request = (filter: string, qos = 0, retainHandling = 0) => ({
+  const request = (filter: string, qos = 0, retainHandling = 0, retainAsPublished = false) => ({
     filter,
     qos,
     noLocal: false,
-    retainAsPublished: false,
+    retainAsPublished,
     retainHandling,
   })
   // biome-ignore format: one row a line
@@ -103,6 +75,17 @@ describe('tsmq-sub: what is asked for', () => {
     [['-t', 'a'], [request('a')], {}],
     [['-t', 'a', '-t', '$share/g/b/#', '-q', '2'], [request('a', 2), request('$share/g/b/#', 2)], {}],
     [['-V', '5', '-t', 'a', '-R'], [request('a', 0, 2)], {}],
+    [['-t', 'a', '-R'], [request('a')], {}],
+    [['-V', '5', '-t', 'a', '--retain-handling', 'new'], [request('a', 0, 1)], {}],
+    [['-V', '5', '-t', 'a', '--retain-handling', 'never'], [request('a', 0, 2)], {}],
+    [['-V', '5', '-t', 'a', '--retain-handling', 'new', '--retain-handling', 'always'], [request('a')], {}],
+    [['-V', '5', '-t', 'a', '--retain-handling', 'new', '-R'], [request('a', 0, 2)], {}],
+    [['-V', '5', '-t', 'a', '-R', '--retain-handling', 'new'], [request('a', 0, 1)], {}],
+    [['-t', 'a', '--retain-handling', 'never'], [request('a')], {}],
+    [['-V', '5', '-t', 'a', '--retain-as-published'], [request('a', 0, 0, true)], {}],
+    [['-t', 'a', '--retain-as-published'], [request('a')], {}],
+    [['--topic-qos', 'a=2', '-t', 'b', '-q', '1'], [request('b', 1), request('a', 2)], {}],
+    [['-t', 'a', '-t', 'b', '--topic-qos', 'a=1', '--topic-qos', 'c=d=2'], [request('a', 1), request('b'), request('c=d', 2)], {}],
     [['-t', 'a', '-D', 'subscribe', 'subscription-identifier', '7'], [request('a')], { subscriptionIdentifiers: [7] }],
   ]
   for (const [args, subscriptions, properties] of rows)
