@@ -51,7 +51,9 @@ export class BridgeConnection {
     this.limits = new RemoteLimits(config, connack.properties, connect)
     const { version } = connect
     this.sender = new RemoteSender(context, connection, version, local.clientId, topics, this.limits, config)
-    const session = local.prepare(connack.sessionPresent, this.limits.maxQos)
+    // 3.1 does not say: what was asked for is taken to be there.
+    const isRemembered = version === 3 ? !config.cleansession : connack.sessionPresent
+    const session = local.prepare(isRemembered, this.limits.maxQos)
     const announced = connect.announced(context.config)
     this.inbox = new RemoteInbox(context, version, this.sender, topics, session.inbound, local, announced)
   }
