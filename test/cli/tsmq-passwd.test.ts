@@ -198,6 +198,10 @@ describe('hashes', () => {
       assert.equal(kindOf('a'), kind)
       assert.equal(await accepts('a', 'pässwörd'), true)
     })
+  test('-I without sha512-pbkdf2 has no effect and says so', async () => {
+    const { status, stderr } = await run(['-I', '1000', '--cost', '4', '-c', '-b', file, 'a', 'x'])
+    assert.deepEqual([status, stderr], [0, 'Warning: -I has no effect with bcrypt.\n'])
+  })
   test('sha512 is warned about', async () => {
     assert.match((await run([...FAST, '-c', '-b', file, 'a', 'x'])).stderr, /^Warning: sha512 /)
   })
@@ -211,7 +215,21 @@ describe('deleting', () => {
   })
 })
 
+test('-D: words too many are ignored, and so are -H and -I, with a warning', async () => {
+  put(`a:${HASHED}\nb:${HASHED}\n`)
+  const { status, stderr } = await run(['-H', 'sha512', '-I', '5', '-D', file, 'a', 'more'])
+  assert.deepEqual([status, content()], [0, `b:${HASHED}\n`])
+  assert.equal(stderr, 'Warning: -H has no effect with -D.\nWarning: -I has no effect with -D.\n')
+})
+
 describe('hashing a file', () => {
+  test('-b changes nothing and says so; -I counts', async () => {
+    put('a:x\n')
+    const { status, stderr } = await run(['-U', '-b', '-H', 'sha512-pbkdf2', '-I', '7', file])
+    assert.equal(status, 0)
+    assert.match(stderr, /^Warning: -b has no effect with -U\.\n/)
+    assert.equal(kindOf('a'), 'sha512-pbkdf2, 7 iterations')
+  })
   test('plain entries are hashed, hashed ones and comments stay', async () => {
     put(`# all\nalice: secret \n\nbob:${HASHED}\ncarol:geheim\n`)
     const { status, stdout, stderr } = await run(['-U', '--cost', '4', file])
@@ -303,6 +321,21 @@ describe('what is refused, with the file untouched', () => {
     { name: 'a missing folder', args: [...FAST, '-c', '-b', '/none/f', 'a', 'x'], stderr: /none\/f/ },
     { name: 'a folder', args: [...FAST, '-b', '.', 'a', 'x'], stderr: /not a regular file/ },
     { name: '-c over an existing file', args: ['-c', '-b', 'FILE', 'a', 'x'], stderr: /exists already.*leave out -c/ },
+    { name: '-i with -b', args: ['-i', '-b', 'FILE', 'a', 'x'], stderr: /-[ib] and -[ib] cannot be used together/ },
+    { name: '-i with -D', args: ['-i', '-D', 'FILE', 'a'], stderr: /-[iD] and -[iD] cannot be used together/ },
+    { name: '--generate with -b', args: ['--generate', '-b', 'FILE', 'a', 'x'], stderr: /cannot be used together/ },
+    { name: '--generate with -i', args: ['-i', '--generate', 'FILE', 'a'], stderr: /cannot be used together/ },
+    { name: '-v with -c', args: ['-v', '-c', 'FILE', 'a'], stderr: /-[vc] and -[vc] cannot be used together/ },
+    { name: '--list with --lint', args: ['--list', '--lint', 'FILE'], stderr: /cannot be used together/ },
+    { name: '--list with -H', args: ['--list', '-H', 'sha512', 'FILE'], stderr: /cannot be used together/ },
+    { name: '--list without file', args: ['--list'], stderr: /--list needs FILE/ },
+    { name: '--lint with a user', args: ['--lint', 'FILE', 'a'], stderr: /--lint needs FILE/ },
+    { name: '--cost with another hash', args: [...FAST, '--cost', '5', '-b', 'FILE', 'a', 'x'], stderr: /bcrypt/ },
+    { name: '-I without value', args: ['-I'], stderr: /-I needs COUNT/ },
+    { name: '-I that is no number', args: ['-I', 'x', '-b', 'FILE', 'a', 'x'], stderr: /-I/ },
+    { name: 'a missing file, before asking', args: ['/none', 'a'], stderr: /none: no such file/ },
+    { name: 'no user, -b', args: ['-b', 'FILE'], stderr: /FILE USER PASSWORD/ },
+    { name: '-c -b without password', args: ['-c', '-b', 'FILE', 'a'], stderr: /PASSWORD/ },
     { name: '-D of nobody', args: ['-D', 'FILE', 'nobody'], stderr: /^Warning: user nobody not found/ },
     { name: '-D in an empty file', args: ['-D', 'FILE', 'a'], text: '', stderr: /not found/ },
     { name: '-U of an empty file', args: ['-U', 'FILE'], text: '# x\n', stderr: /no users/ },
@@ -345,7 +378,7 @@ describe('--help and --version', () => {
     const { status, stdout, stderr } = await start(['--help'])
     assert.equal(status, 0)
     assert.equal(stderr, '')
-    for (const word of ['-b', '-c', '-D', '-U', '-H', '-I', '--cost', '--help', '--version'])
+    for (const word of '-b -c -D -U -H -I --cost -i --generate -v --list --lint --help --version'.split(' '))
       assert.match(stdout, new RegExp(`^ +${word}\\b`, 'm'))
   })
   test('--version', async () => {
