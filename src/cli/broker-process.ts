@@ -12,6 +12,7 @@ import { ProcessError } from './process-error.js'
 import { become, planIdentity } from './process-identity.js'
 import { ReadyFile } from './ready-file.js'
 import { onRealTimeSignal } from './real-time-signal.js'
+import { looseFiles } from './secret-files.js'
 import { ServiceManager } from './service-manager.js'
 import { packageVersion } from './version.js'
 
@@ -52,7 +53,11 @@ export async function runUntilSignal(
   try {
     const running = new Broker(config, { log, version })
     broker = running
+    const warnOfLooseFiles = (inForce: Config) => {
+      for (const { message } of looseFiles(inForce)) log.warning(`Warning: ${message}`)
+    }
     const onBound = (bound: readonly BoundListener[]) => {
+      warnOfLooseFiles(config)
       if (plan.identity !== undefined) {
         become(
           plan.identity,
@@ -67,9 +72,11 @@ export async function runUntilSignal(
     const stopped = untilSignal({
       SIGHUP: () => {
         log.info('Reloading config.')
-        brokerLog.reopen(running.reload(readConfig()))
+        const inForce = running.reload(readConfig())
+        brokerLog.reopen(inForce)
+        warnOfLooseFiles(inForce)
       },
-      SIGUSR1: () => log.info('There is no persistence: nothing to save.'),
+      SIGUSR1: () => log.info(running.save() ? 'Saving the store.' : 'There is no persistence: nothing to save.'),
       SIGUSR2: () => process.stdout.write(running.describe()),
     })
     onRealTimeSignal(() => brokerLog.reopen())
