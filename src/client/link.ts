@@ -56,6 +56,8 @@ export interface LinkOwner {
 
 /** ms that the broker has to close its side before the connection is dropped. */
 const GRACE = 500
+/** Of MQTT without TLS. */
+const STANDARD_PORT = 1883
 /** First bytes of what else may answer on a port. */
 const FOREIGN: Readonly<Record<number, string>> = {
   21: 'the broker speaks TLS on this port',
@@ -325,10 +327,18 @@ export class Link implements ConnectionOwner {
       // In TLS 1.3 the broker looks at the client's certificate when the handshake is over for the client.
       this.finish(connectError(new DialError('tls', `${cannotConnect(this.target)}: ${causeOf(error)}`, true)))
     } else {
-      const closed = this.state === 'connecting' ? 'the broker closed it in answer to CONNECT' : 'the broker closed it'
-      const cause = error === undefined ? closed : causeOf(error)
-      this.finish(new ClientError('lost', `connection lost: ${cause}`, 0, { cause: error }))
+      const when = this.state === 'connecting' ? `, in answer to CONNECT${this.suspicion}` : ''
+      const cause = error === undefined ? 'the broker closed it' : causeOf(error)
+      this.finish(new ClientError('lost', `connection lost: ${cause}${when}`, 0, { cause: error }))
     }
+  }
+
+  /** What may be wrong when the broker has no word for CONNECT. */
+  private get suspicion(): string {
+    const { layers = [], port } = this.target
+    const isOdd = layers.length === 0 && port !== STANDARD_PORT && port !== 0
+    const text = isOdd ? 'it may want TLS on this port' : layers.at(-1)?.suspicion
+    return text === undefined ? '' : `; ${text}`
   }
 }
 

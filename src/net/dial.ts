@@ -33,6 +33,8 @@ export interface DialTarget extends HostPort {
 /** What lies between a socket and MQTT. */
 export interface DialLayer {
   readonly stage: DialStage
+  /** What it may mean that the broker hangs up as soon as the layer stands. */
+  readonly suspicion?: string | undefined
   /**
    * Shakes hands on `socket` as a client of `target`. Calls one of the outcome's functions, once, and not before it returns what
    * gives up, with the socket below: a layer has to be taken down from above.

@@ -55,6 +55,7 @@ const isSuite = (name: string) => name.startsWith('TLS_')
 
 export class TlsDialer implements DialLayer {
   readonly stage = 'tls'
+  readonly suspicion: string | undefined
   private readonly rules: TlsDialRules
   private readonly context: SecureContext
 
@@ -65,6 +66,7 @@ export class TlsDialer implements DialLayer {
   constructor(rules: TlsDialRules, names: TlsDialNames = { ...CLIENT_FLAGS, ciphers: '--ciphers' }) {
     this.rules = rules
     const { certfile, keyfile, psk, minVersion, keyLog } = rules
+    this.suspicion = certfile === undefined && psk === undefined ? 'it may ask for a client certificate' : undefined
     const authorities = readAuthorities(rules.cafile, rules.capath, names).map((each) => each.toString())
     const settings: SecureContextOptions = {
       ...(certfile !== undefined && keyfile !== undefined && readIdentity(certfile, keyfile, names)),

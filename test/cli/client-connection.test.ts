@@ -286,7 +286,7 @@ describe(`connections that fail${skippedWithout}`, { skip }, () => {
       'B9 plain to a TLS listener',
       '-h 127.0.0.1 -p {tls}',
       69,
-      /^cannot connect to 127\.0\.0\.1:PORT: the broker speaks TLS on this port$|^connection lost: the broker closed it in answer to CONNECT/,
+      /^cannot connect to 127\.0\.0\.1:PORT: the broker speaks TLS on this port$|^connection lost: the broker closed it, in answer to CONNECT/,
     ],
     [
       'another PSK',
