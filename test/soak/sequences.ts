@@ -472,6 +472,11 @@ export class Sequences {
     await client.drop()
     this.broker.advance(30)
     this.model.time += 30_000
+    assert.deepEqual(
+      this.broker.log.filter((line) => /internal error/i.test(line)),
+      [],
+    )
+    this.broker.forgetLog()
     this.model.sessions.clear()
     this.model.retained.clear()
     this.model.shares = []

@@ -14,6 +14,8 @@ export interface TestBroker {
   readonly broker: Broker
   /** Lines as logged, without time, all types. */
   readonly log: readonly string[]
+  /** Empties `log`. */
+  forgetLog(): void
   /** Lets time pass: moves the clock in steps of half a second and has the broker look at it. */
   advance(seconds: number): void
   /** Writes another configuration and other files, and has the broker read them, as SIGHUP does. */
@@ -55,6 +57,7 @@ export async function startBroker({
       port: bound.port,
       broker,
       log,
+      forgetLog: () => void log.splice(0),
       advance(seconds) {
         for (const end = now + seconds * 1000; now < end; ) {
           now = Math.min(end, now + 500)
