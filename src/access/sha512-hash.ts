@@ -28,9 +28,9 @@ export const DEFAULT_PBKDF2_ITERATIONS = 1000
 export const MAX_PBKDF2_ITERATIONS = 5_000_000
 
 const DIGEST_BYTES = 64
-const SALT_BYTES = 64
-/** Salts of 12 bytes are those of Mosquitto before 2.1. */
-const SALT_LENGTHS = [12, SALT_BYTES]
+/** What every Mosquitto reads: those before 2.1 refuse the 64 bytes of later ones. */
+const SALT_BYTES = 12
+const SALT_LENGTHS = [SALT_BYTES, 64]
 const DIGEST_LENGTHS = [DIGEST_BYTES]
 
 const derive = promisify(pbkdf2)
