@@ -5,6 +5,7 @@ import { Client, type ClientHandler } from '../client/client.js'
 import { ClientError } from '../client/client-error.js'
 import type { Connack } from '../protocol/packets/connack.js'
 import type { Publish } from '../protocol/packets/publish.js'
+import { NO_PROPERTIES } from '../protocol/properties.js'
 import { ReasonCode, reasonText } from '../protocol/reason-codes.js'
 import { Message } from '../session/message.js'
 import { connectingText, reportEnd } from './client-run.js'
@@ -118,6 +119,8 @@ export class PublishRun implements ClientHandler, MessageSink {
 
   publish(outgoing: OutgoingMessage, bytes: Buffer, start: number, end: number): boolean {
     const { topic, qos, retain, properties } = outgoing
+    if (properties !== NO_PROPERTIES && this.setup.options.version < 5)
+      throw new LineError('properties need MQTT 5.0: -V 5')
     if (this.plan.requireSubscriber && qos === 0) throw new LineError('--require-subscriber needs QoS 1 or 2')
     const message = new Message(
       topic,

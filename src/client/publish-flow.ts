@@ -29,6 +29,7 @@ class OwnDelivery implements Delivery {
   order = 0
   released = false
   isOpen = false
+  place = 0
   readonly done: PublishDone | undefined
 
   constructor(message: Message, done: PublishDone | undefined) {
@@ -57,6 +58,8 @@ export class PublishFlow implements OutboundSink {
   private limits = new ServerLimits(NO_PROPERTIES)
   /** Given to the broker on this connection. */
   private aliases = new Map<number, string>()
+  /** What PUBREC said, by packet identifier, where it is more than success: PUBCOMP does not say it again. */
+  private readonly received = new Map<number, number>()
   private isBlocked = false
 
   /**
@@ -124,6 +127,7 @@ export class PublishFlow implements OutboundSink {
    * answered with PUBREC is its own, and sending that again could only double it.
    */
   private startAnew(): void {
+    this.received.clear()
     const unfinished = [...this.outbound.deliveries()] as OwnDelivery[]
     this.outbound = new Outbound(UNLIMITED, this.isUsedElsewhere)
     for (const { message, released, done } of unfinished) {
@@ -157,12 +161,17 @@ export class PublishFlow implements OutboundSink {
     if (type === PacketType.PUBACK) finished = this.outbound.onPuback(packetId, AGELESS)
     else if (type === PacketType.PUBREC) finished = this.outbound.onPubrec(packetId, reasonCode, AGELESS)
     else finished = this.outbound.onPubcomp(packetId, AGELESS)
-    if (finished === undefined) return
+    if (finished === undefined) {
+      if (type === PacketType.PUBREC && reasonCode !== ReasonCode.SUCCESS) this.received.set(packetId, reasonCode)
+      return
+    }
     const { done } = finished as OwnDelivery
+    const received = this.received.get(packetId)
+    if (received !== undefined) this.received.delete(packetId)
     // PUBCOMP with 0x92 ends a handshake that the broker has forgotten, after it took the message over.
     const isRefused = reasonCode >= 0x80 && type !== PacketType.PUBCOMP
     const words = isRefused ? reasonWords(reasonCode, packet.properties.reasonString) : ''
-    done?.(isRefused ? new ClientError('publish refused', words, reasonCode) : undefined, reasonCode)
+    done?.(isRefused ? new ClientError('publish refused', words, reasonCode) : undefined, received ?? reasonCode)
   }
 
   get isWritable(): boolean {

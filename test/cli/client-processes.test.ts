@@ -56,12 +56,27 @@ describe('signals', { concurrency: true }, () => {
     sub.kill('SIGINT')
     assert.deepEqual(await sub.end(), { status: 255, stdout: '', stderr: '' })
   })
-  test('tsmq-pub, SIGINT: ended by the signal', async (t) => {
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)
+    test(`tsmq-pub, ${signal}: DISCONNECT, exit ${status}`, async (t) => {
+      const scripted = await ScriptedBroker.start(t)
+      const pub = command('tsmq-pub', ['-h', '127.0.0.1', '-p', String(scripted.port), '-t', 'a', '-l'])
+      const peer = await scripted.peer()
+      await peer.accept()
+      pub.write('x\n')
+      await peer.expect(PacketType.PUBLISH)
+      pub.kill(signal)
+      await peer.expect(PacketType.DISCONNECT)
+      assert.deepEqual(await pub.end(), { status, stdout: '', stderr: '' })
+    })
+  test('tsmq-pub, SIGINT before CONNACK: exit 130', async (t) => {
     const scripted = await ScriptedBroker.start(t)
-    const pub = command('tsmq-pub', ['-h', '127.0.0.1', '-p', String(scripted.port), '-t', 'a', '-l'])
-    await (await scripted.peer()).accept()
+    const pub = command('tsmq-pub', ['-h', '127.0.0.1', '-p', String(scripted.port), '-t', 'a', '-n'])
+    await (await scripted.peer()).expect(PacketType.CONNECT)
     pub.kill('SIGINT')
-    assert.equal((await pub.end()).status, null)
+    assert.deepEqual(await pub.end(), { status: 130, stdout: '', stderr: '' })
   })
 })
 

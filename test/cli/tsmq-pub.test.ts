@@ -4,41 +4,19 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Packet } from '../../src/protocol/codec.js'
 import { PacketType } from '../../src/protocol/packet-types.js'
-import type { Publish } from '../../src/protocol/packets/publish.js'
 import { NO_PROPERTIES, type Properties } from '../../src/protocol/properties.js'
 import { type Peer, ScriptedBroker } from '../client/scripted-broker.js'
-import { start, type ToolOptions, tool } from './client-tool.js'
+import { start, tool } from './client-tool.js'
+import { taken } from './taken.js'
 
-const { PUBLISH, PUBACK, PUBREC, PUBCOMP, DISCONNECT, CONNECT } = PacketType
+const { PUBLISH, PUBACK, PUBREC, DISCONNECT, CONNECT } = PacketType
 
 const ack = (
-  type: 4 | 5 | 7,
+  type: 4 | 5,
   packetId: number,
   reasonCode: 0 | 0x10 | 0x87 | 0x97 | 0x99 = 0,
   properties: Properties = NO_PROPERTIES,
 ) => ({ type, packetId, reasonCode, properties }) as const
-
-/** A broker that accepts, acknowledges everything, and remembers the packets until the client leaves. */
-async function taken(
-  t: Parameters<typeof ScriptedBroker.start>[0],
-  args: readonly string[],
-  options: ToolOptions = {},
-  connack: Properties = NO_PROPERTIES,
-) {
-  const broker = await ScriptedBroker.start(t)
-  const run = start('tsmq-pub', broker.port, args, options)
-  const peer = await broker.peer()
-  const connect = await peer.accept(connack)
-  const publishes: Publish[] = []
-  for (;;) {
-    const packet = await peer.next()
-    if (packet.type === DISCONNECT) return { connect, publishes, disconnect: packet, ...(await run.result) }
-    if (packet.type === PUBLISH) {
-      publishes.push(packet)
-      if (packet.qos > 0) peer.send(ack(packet.qos === 1 ? PUBACK : PUBREC, packet.packetId))
-    } else if (packet.type === PacketType.PUBREL) peer.send(ack(PUBCOMP, packet.packetId))
-  }
-}
 
 describe('tsmq-pub: what is published', () => {
   // biome-ignore format: one row a line
@@ -237,15 +215,15 @@ describe('tsmq-pub: exit status', () => {
     next.send('20 02 00 03')
     assert.equal((await run.result).status, 3)
   })
-  test('1: nobody listens', async (t) => {
+  test('69: nobody listens', async (t) => {
     const broker = await ScriptedBroker.start(t)
     const { status, stderr } = await tool('tsmq-pub', broker.port, ['-h', '127.0.0.1', '-p', '1', ...x])
-    assert.equal(status, 1)
+    assert.equal(status, 69)
     assert.equal(stderr, 'Error: cannot connect to 127.0.0.1:1: connection refused\n')
   })
-  test('1: no such host', async () => {
+  test('71: no such host', async () => {
     const { status, stderr } = await tool('tsmq-pub', 1883, ['-h', 'no-such-host.invalid', ...x])
-    assert.equal(status, 1)
+    assert.equal(status, 71)
     assert.match(stderr, /^Error: cannot connect to no-such-host\.invalid:1883: /)
   })
   test('1: a CONNECT property out of range', async () => {
@@ -304,9 +282,11 @@ describe('tsmq-pub: wrong usage', () => {
     [[...x, '-D', 'publish', 'topic-alias', 'x'], /not a whole number/],
     [[...x, '-D', 'publish', 'topic-alias', '1', '-D', 'publish', 'topic-alias', '2'], /given twice/],
     [[...x, '-V', '5', '-c', '-i', 'a', '-D', 'connect', 'session-expiry-interval', '5'], /by -c or -x as well/],
-    [[...x, '-C', '1'], /unknown option '-C'/],
-    [[...x, '--cafile', 'x'], /--cafile is not supported yet/],
-    [[...x, '-L', 'mqtt://a/b'], /-L is not supported yet/],
+    ...['-C', '-E', '-T', '-U', '-w', '--message-rate', '--random-filter', '--remove-retained', '--retained-only', '--zzz'].map((flag): [string[], RegExp] => [[...x, flag], new RegExp(`^Error: unknown option '${flag}'`)]),
+    ...['-F', '-e', '-W'].map((flag): [string[], RegExp] => [[...x, flag, '1'], new RegExp(`^Error: ${flag} needs --rr too`)]),
+    ...['-N', '-R', '-v', '--latency', '--pretty', '--retain-as-published'].map((flag): [string[], RegExp] => [[...x, flag], new RegExp(`^Error: ${flag} needs --rr too`)]),
+    ...['-A', '-D', '-h', '-i', '-I', '-k', '-L', '-M', '-o', '-p', '-P', '-q', '-u', '-V', '-x', '-f', '-m', '-t', '--repeat', '--repeat-delay', '--will-topic', '--will-payload', '--will-qos'].map((flag): [string[], RegExp] => [['-t', 'a', '-n', flag].filter((word) => flag !== '-m' && flag !== '-f' || word !== '-n'), new RegExp(`^Error: ${flag} needs [A-Z]`)]),
+    [[...x, '--tls-engine', 'x'], /--tls-engine is not supported/],
     [['nonsense'], /unexpected word/],
     [[...x, '-t'], /-t/],
   ]
@@ -321,7 +301,7 @@ describe('tsmq-pub: wrong usage', () => {
   test('--help lists what works, exit 0', async () => {
     const { status, stdout, stderr } = await tool('tsmq-pub', 1, ['--help'])
     assert.match(stdout.toString(), /Usage: tsmq-pub[\s\S]*--repeat-delay/)
-    assert.doesNotMatch(stdout.toString(), /--cafile/)
+    assert.doesNotMatch(stdout.toString(), /--tls-engine/)
     assert.deepEqual([status, stderr], [0, ''])
   })
   test('--version', async () => {
