@@ -39,7 +39,9 @@ export const exitStatuses = [
   { status: 73, name: 'websocket', commands: CLIENTS, text: 'The WebSocket handshake failed' },
   { status: 74, name: 'round_trip', commands: ['tsmq-pub'], text: 'The message did not come back, with --confirm or --round-trip' },
   { status: 130, name: 'interrupted', commands: ['tsmq-pub', 'tsmq-passwd'], text: 'Ended with Ctrl-C (SIGINT)' },
+  { status: 130, name: 'interrupted_early', commands: ['tsmq-sub'], text: 'Ended with Ctrl-C (SIGINT) while something was expected' },
   { status: 143, name: 'terminated', commands: ['tsmq-pub', 'tsmq-passwd'], text: 'Ended with SIGTERM' },
+  { status: 143, name: 'terminated_early', commands: ['tsmq-sub'], text: 'Ended with SIGTERM while something was expected' },
   { status: 255, name: 'before_connected', commands: ['tsmq-sub'], text: 'Ended by a signal or -W before the broker had accepted the connection' },
 ] as const satisfies readonly ExitStatusRow[]
 

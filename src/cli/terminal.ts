@@ -51,6 +51,8 @@ export class Terminal {
 
   private write(label: string, text: string): void {
     this.settle()
+    // Where both go to one place, what was printed before comes before.
+    this.output.flush()
     // The broker may have had a say in it.
     this.stderr.write(`${label} ${this.stderr.isTTY ? escapeControls(Buffer.from(text)) : text}\n`)
   }

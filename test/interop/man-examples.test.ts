@@ -9,6 +9,9 @@ import { literalBlocks, scriptOf } from '../support/man-examples.js'
 import { Program } from '../support/program.js'
 import { startTsmq, type TsmqProcess } from '../support/tsmq-process.js'
 
+/** ms that one session may take: twenty and more programs. */
+const SESSION = 60_000
+
 let broker: TsmqProcess
 let folder: string
 
@@ -28,6 +31,9 @@ after(async () => {
   rmSync(folder, { recursive: true })
 })
 
+/** ms for a session of dozens of programs. */
+const PATIENCE = 120_000
+
 /** Without the time of printing, and blanks at the ends of lines. */
 function comparable(text: string): string {
   return text
@@ -38,7 +44,8 @@ function comparable(text: string): string {
 
 for (const page of ['tsmq-pub.1', 'tsmq-sub.1', 'tsmq-passwd.1'])
   test(`${page}: the session prints what it shows`, async () => {
-    const [session = ''] = literalBlocks(readFileSync(join('man', page), 'utf8'))
+    const sessions = literalBlocks(readFileSync(join('man', page), 'utf8')).filter((block) => /^\$ /m.test(block))
+    const session = sessions.join('')
     assert.ok(session.split('\n').filter((line) => line.startsWith('$ ')).length >= 10)
     const PATH = `${folder}${delimiter}${process.env.PATH}`
     const shell = new Program('sh', ['-c', `exec 2>&1\n${scriptOf(session)}`], {
@@ -46,7 +53,7 @@ for (const page of ['tsmq-pub.1', 'tsmq-sub.1', 'tsmq-passwd.1'])
       env: { PATH },
       input: '',
     })
-    const { status, stdout } = await shell.end()
+    const { status, stdout } = await shell.end(PATIENCE)
     assert.equal(comparable(stdout), comparable(session))
     assert.equal(status, 0)
   })
