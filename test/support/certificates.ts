@@ -27,6 +27,7 @@ interface Request {
   readonly extensions?: string
   /** Which authority signs. */
   readonly by?: string
+  readonly isAuthority?: boolean
 }
 
 /** TABLE of the certificates: name of the files → how they are made. */
@@ -41,8 +42,11 @@ const REQUESTS: Readonly<Record<string, Request>> = {
   odd: { subject: '/C=DE/O=Müller, Söhne \\+ Co/CN=a\\+b;"c"/OU=x=y' },
   multiple: { subject: '/O=Org/OU=one+CN=several' },
   server_only: { subject: '/CN=server only', extensions: 'extendedKeyUsage=serverAuth' },
+  client_only: { subject: '/CN=client only', extensions: 'extendedKeyUsage=clientAuth' },
   revoked: { subject: '/CN=revoked' },
   stranger: { subject: '/CN=stranger', by: 'other' },
+  middle: { subject: '/CN=Middle CA', isAuthority: true },
+  below: { subject: '/CN=below', by: 'middle' },
   impostor: { subject: '/CN=client one', by: 'forged_ca' },
   late_impostor: { subject: '/CN=late', by: 'forged_ca', from: '20000101000000Z', until: '20010203000000Z' },
 }
@@ -65,6 +69,7 @@ export class Certificates {
     const hour = ['-crl_lastupdate', '20000101000000Z', '-crl_nextupdate', '20000102000000Z']
     this.openssl('ca', '-config', 'ca.cnf', '-gencrl', ...hour, '-out', 'old-crl.pem')
     this.openssl('pkey', '-in', 'server.key', '-aes128', '-passout', 'pass:secret', '-out', 'encrypted.key')
+    writeFileSync(this.path('both.crt'), this.read('ca.crt') + this.read('other.crt'))
     mkdirSync(this.path('capath'))
     const hash = this.openssl('x509', '-in', 'ca.crt', '-noout', '-hash').trim()
     writeFileSync(this.path(`capath/${hash}.0`), readFileSync(this.path('ca.crt')))
@@ -84,6 +89,11 @@ export class Certificates {
   /** Certificate and key of a client. */
   client(name: string): ClientCertificate {
     return { cert: this.read(`${name}.crt`), key: this.read(`${name}.key`) }
+  }
+
+  /** The same with the certificate of its issuer behind it. */
+  chained(name: string, issuer: string): ClientCertificate {
+    return { cert: this.read(`${name}.crt`) + this.read(`${issuer}.crt`), key: this.read(`${name}.key`) }
   }
 
   /** The subject as openssl writes it by RFC 2253. */
@@ -117,9 +127,9 @@ certificate=${name}.crt\nprivate_key=${name}.key\npolicy=any\npreserve=yes\nstri
     this.openssl('req', '-x509', ...key, ...config, '-subj', subject, '-out', `${name}.crt`)
   }
 
-  private issue(name: string, { subject, from, until, extensions = '', by = 'ca' }: Request): void {
+  private issue(name: string, { subject, from, until, extensions = '', by = 'ca', isAuthority }: Request): void {
     this.request(name, subject)
-    writeFileSync(this.path('extensions'), `basicConstraints=CA:FALSE\n${extensions}\n`)
+    writeFileSync(this.path('extensions'), `basicConstraints=CA:${isAuthority ? 'TRUE' : 'FALSE'}\n${extensions}\n`)
     const files = ['-in', `${name}.csr`, '-out', `${name}.crt`, '-extfile', 'extensions']
     if (from === undefined || until === undefined) {
       const authority = ['-CA', `${by}.crt`, '-CAkey', `${by}.key`, '-CAcreateserial', '-days', '3000']
