@@ -4,6 +4,7 @@
 import { BcryptWorkers } from '../access/bcrypt-workers.js'
 import { Connection, sharedMemory } from '../net/connection.js'
 import type { Accepted } from '../net/listener.js'
+import type { KeyLog } from '../net/tls.js'
 import type { Config } from '../options/config.js'
 import { NO_PROPERTIES } from '../protocol/properties.js'
 import { PublishFrames } from '../protocol/publish-frames.js'
@@ -23,7 +24,7 @@ import { Bridges } from './bridge/bridges.js'
 import { ClientHandler, type HandlerHost } from './clients/client-handler.js'
 import { Sessions } from './clients/sessions.js'
 import { type BrokerContext, messageSettings } from './context.js'
-import { type BoundListener, Listeners } from './listeners.js'
+import { type BoundListener, Listeners, openingText } from './listeners.js'
 import type { OpenListener } from './open-listener.js'
 import { MemoryLimit } from './memory-limit.js'
 import { prepareReload } from './reload.js'
@@ -43,6 +44,8 @@ export interface BrokerParts {
   readonly version: string
   /** ms since 1970; the system's clock unless a test brings its own. */
   readonly clock?: () => number
+  /** Has the keys of TLS connections written down. */
+  readonly keyLog?: KeyLog | undefined
 }
 
 export class Broker implements HandlerHost {
@@ -62,7 +65,7 @@ export class Broker implements HandlerHost {
   private sweptAt: number
   private onEmpty: (() => void) | undefined = undefined
 
-  constructor(config: Config, { log, version, clock = Date.now }: BrokerParts) {
+  constructor(config: Config, { log, version, clock = Date.now, keyLog }: BrokerParts) {
     const frames = new PublishFrames()
     const memory = sharedMemory()
     const router = new Router(frames, memory.blocks)
@@ -88,6 +91,7 @@ export class Broker implements HandlerHost {
       topics,
       memory,
       statistics,
+      keyLog,
       memoryLimit: new MemoryLimit(log, clock),
       control: new Control(router, frames, clock),
     }
@@ -121,10 +125,7 @@ export class Broker implements HandlerHost {
       await this.stop()
       throw error
     }
-    for (const { family, address, port, listener } of this.bound) {
-      const kind = listener.protocol === 'http_api' ? 'http api' : family
-      log.info(`Opening ${kind} listen socket on ${family === 'unix' ? `path ${address}` : `port ${port}`}.`)
-    }
+    for (const each of this.bound) log.info(openingText(each))
     for (const warning of this.context.access.warnings) log.warning(warning)
     this.sys.publish()
     this.bridges.start()
@@ -196,6 +197,7 @@ export class Broker implements HandlerHost {
     context.access = next.access
     this.listeners.replace(next.config)
     for (const putInForce of sockets.ready) putInForce()
+    this.listeners.warnOfDates()
     const now = context.clock()
     const { persistent_client_expiration: longest } = next.config
     if (longest !== undefined) this.sessions.boundExpiry(longest, now)

@@ -1,6 +1,7 @@
 // What the parts of a running broker share. Made once by `broker.ts`; a reload replaces `config`, `settings` and `access`.
 
 import type { SharedMemory } from '../net/connection.js'
+import type { KeyLog } from '../net/tls.js'
 import type { Config } from '../options/config.js'
 import type { PublishFrames } from '../protocol/publish-frames.js'
 import type { TopicTable } from '../protocol/topic-table.js'
@@ -48,6 +49,7 @@ export interface BrokerContext {
   readonly topics: TopicTable
   readonly memory: SharedMemory
   readonly statistics: Statistics
+  readonly keyLog: KeyLog | undefined
   readonly memoryLimit: MemoryLimit
   readonly control: Control
 }

@@ -82,6 +82,7 @@ export class Listeners {
 
   /** Lets in those who came early, and everyone who comes now. */
   startServing(): void {
+    this.warnOfDates()
     this.isServing = true
     for (const { serve } of this.early.splice(0)) serve()
   }
@@ -152,7 +153,12 @@ export class Listeners {
   }
 
   private socketRules(config: Config, listener: ListenerConfig): SocketRules {
-    return socketRules(config, listener, (identity) => this.context.access.pskOf(listener, identity))
+    return socketRules(
+      config,
+      listener,
+      (identity) => this.context.access.pskOf(listener, identity),
+      this.context.keyLog,
+    )
   }
 
   /** What `config` would change, or why it cannot be used. */
@@ -178,6 +184,13 @@ export class Listeners {
     })
   }
 
+  /** Says, once for each file, whose certificates are over or soon will be. */
+  warnOfDates(): void {
+    const { clock, log } = this.context
+    const warnings = this.open.flatMap(({ sockets }) => sockets?.dateWarnings(clock()) ?? [])
+    for (const warning of new Set(warnings)) log.warning(`${warning}.`)
+  }
+
   /** A client that was served is gone. */
   left(listener: OpenListener, address: string): void {
     this.limits.remove(listener, address)
@@ -194,6 +207,14 @@ export class Listeners {
     for (const { sockets } of this.open.splice(0)) sockets?.close()
     this.arrivals.close()
   }
+}
+
+/** What the log says of an address that is listened on. */
+export function openingText({ family, address, port, listener }: BoundListener): string {
+  const { protocol, certfile, psk_hint: hint } = listener
+  const kind = protocol === 'http_api' ? ['http api'] : protocol === 'websockets' ? [family, 'websockets'] : [family]
+  const layers = certfile === undefined && hint === undefined ? kind : [...kind, 'TLS']
+  return `Opening ${layers.join(' ')} listen socket on ${family === 'unix' ? `path ${address}` : `port ${port}`}.`
 }
 
 function isInUse(error: unknown): boolean {

@@ -2,7 +2,7 @@
 
 import type { SocketRules } from '../net/listener.js'
 import type { ProxyRules } from '../net/proxy-acceptor.js'
-import type { PskRules, TlsRules } from '../net/tls.js'
+import type { KeyLog, PskRules, TlsRules } from '../net/tls.js'
 import type { WebSocketRules } from '../net/websocket.js'
 import type { Config, ListenerConfig } from '../options/config.js'
 
@@ -10,11 +10,16 @@ import type { Config, ListenerConfig } from '../options/config.js'
  * The rules for connections to one listener.
  * @param keyOf asked in each handshake, so that it may answer from the files in force then
  */
-export function socketRules(config: Config, listener: ListenerConfig, keyOf: PskRules['keyOf']): SocketRules {
+export function socketRules(
+  config: Config,
+  listener: ListenerConfig,
+  keyOf: PskRules['keyOf'],
+  keyLog: KeyLog | undefined,
+): SocketRules {
   return {
     noDelay: config.set_tcp_nodelay,
     webSocket: listener.protocol === 'websockets' ? webSocketRules(config, listener) : undefined,
-    tls: tlsRules(listener, keyOf),
+    tls: tlsRules(listener, keyOf, keyLog),
     proxy: proxyRules(listener),
   }
 }
@@ -26,7 +31,11 @@ function webSocketRules(config: Config, listener: ListenerConfig): WebSocketRule
   }
 }
 
-function tlsRules(listener: ListenerConfig, keyOf: PskRules['keyOf']): TlsRules | undefined {
+function tlsRules(
+  listener: ListenerConfig,
+  keyOf: PskRules['keyOf'],
+  keyLog: KeyLog | undefined,
+): TlsRules | undefined {
   const { certfile, keyfile, psk_hint: hint, require_certificate: isRequired } = listener
   const certificate = certfile === undefined || keyfile === undefined ? undefined : { certfile, keyfile }
   if (certificate === undefined && hint === undefined) return undefined
@@ -42,6 +51,7 @@ function tlsRules(listener: ListenerConfig, keyOf: PskRules['keyOf']): TlsRules 
     minVersion: listener.tls_version === 'tlsv1.3' ? 'TLSv1.3' : 'TLSv1.2',
     clientCertificate: certificate === undefined ? 'unused' : isRequired ? 'required' : isAsked ? 'asked' : 'unused',
     ignoresDates: listener.disable_client_cert_date_checks,
+    keyLog,
   }
 }
 

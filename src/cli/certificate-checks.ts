@@ -4,11 +4,11 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { socketRules } from '../broker/socket-rules.js'
+import { readRevocationList, subjectOf } from '../net/der-fields.js'
 import { TlsAcceptor } from '../net/tls.js'
 import { readAuthorities, readIdentity, readRevocationLists, TlsFileError } from '../net/tls-files.js'
 import type { Config, ListenerConfig } from '../options/config.js'
 import type { Findings } from './config-findings.js'
-import { readRevocationList, subjectOf } from './der-fields.js'
 
 const DAY = 86_400_000
 /** A certificate that ends within this time is worth a warning; a revocation list is renewed more often. */
@@ -45,7 +45,7 @@ class ListenerCheck {
     const lists = crlfile === undefined ? undefined : this.attempt(() => readRevocationLists(crlfile))
     if (lists !== undefined) this.checkLists(lists, authorities)
     // Whatever else OpenSSL refuses, such as ciphers.
-    const { tls } = socketRules(this.config, this.listener, () => undefined)
+    const { tls } = socketRules(this.config, this.listener, () => undefined, undefined)
     if (this.isUsable && tls !== undefined) this.attempt(() => new TlsAcceptor(tls))
   }
 

@@ -161,6 +161,16 @@ export class Listener {
     }
   }
 
+  /** Why the client of a connection would not be let in by the rules in force; undefined if it would. Files only, no dates. */
+  faultNow({ secured }: Peer): string | undefined {
+    return secured && this.tls?.faultNow(secured)
+  }
+
+  /** What is to be said of the dates of certificates. @param now ms since 1970 */
+  dateWarnings(now: number): readonly string[] {
+    return this.tls?.dateWarnings(now) ?? []
+  }
+
   private async bindPath(path: string): Promise<BoundAddress> {
     const { clearPath, withSocketMode } = await import('./unix-socket.js')
     await clearPath(path)
@@ -202,7 +212,16 @@ export class Listener {
       tls === undefined
         ? onReady(this.layered(socket, peer))
         : tls.secure(socket, {
-            secured: (stream, secured) => onReady(this.layered(stream, { ...peer, secured })),
+            secured: (stream, secured) => {
+              const secure = { ...peer, secured }
+              // A reload may have come during the handshake.
+              const fault = this.tls === tls ? undefined : this.faultNow(secure)
+              if (fault === undefined) onReady(this.layered(stream, secure))
+              else {
+                failed(fault)
+                stream.destroy()
+              }
+            },
             failed,
           })
     return {
@@ -268,7 +287,8 @@ export class Listener {
 }
 
 function securedBy({ version, cipher, commonName, hasValidCertificate }: ProxyTls): Secured {
-  return { version, cipher, identity: hasValidCertificate ? commonName : undefined, subject: undefined }
+  const identity = hasValidCertificate ? commonName : undefined
+  return { version, cipher, identity, subject: undefined, certificates: [] }
 }
 
 function isMissingFamily(error: unknown): boolean {

@@ -1,9 +1,10 @@
 // The files of a TLS listener: certificate, key, authorities, revocation lists. Reads and checks them before anything depends on
-// them, so that a fault is told by file and cause. What is done with them is tls.ts's.
+// them, so that a fault is told by file and cause, and says whose time is over soon. What is done with them is tls.ts's.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { type RevocationList, readRevocationList } from './der-fields.js'
 
 /** A file that TLS cannot work with. The message names the directive, the file and the cause. */
 export class TlsFileError extends Error {
@@ -29,6 +30,10 @@ export interface Identity {
   readonly cert: string
   readonly key: string
 }
+
+const DAY = 86_400_000
+/** Days before its end at which a certificate is worth a warning. */
+const SOON = 30
 
 const PEM_BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]+?-----END \1-----/g
 const CERTIFICATES = ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICATE']
@@ -75,8 +80,50 @@ export function readRevocationLists(crlfile: string): readonly string[] {
   return lists
 }
 
+/** @throws TlsFileError for a list that cannot be read */
+export function parseRevocationLists(crlfile: string, pems: readonly string[]): readonly RevocationList[] {
+  return pems.map((pem, index) => {
+    try {
+      return readRevocationList(Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64'))
+    } catch {
+      throw new TlsFileError(`crlfile ${crlfile}: list ${index + 1} cannot be read`)
+    }
+  })
+}
+
+/**
+ * What is to be said of the dates of certificates: those that are over or begin later, and those that end soon.
+ * @param now ms since 1970
+ */
+export function dateWarnings(what: string, certificates: readonly X509Certificate[], now: number): readonly string[] {
+  return certificates.flatMap((each) => {
+    const [from, to] = [Date.parse(each.validFrom), Date.parse(each.validTo)]
+    const days = Math.floor((to - now) / DAY)
+    const name = `${what}: the certificate of ${subjectName(each)}`
+    if (to <= now) return [`${name} expired on ${day(to)}`]
+    if (from > now) return [`${name} is not valid before ${day(from)}`]
+    return days < SOON ? [`${name} expires on ${day(to)}, in ${days} ${days === 1 ? 'day' : 'days'}`] : []
+  })
+}
+
+/** The common name, or what there is instead, in quotes. */
+export function subjectName({ subject }: X509Certificate): string {
+  const lines = subject?.split('\n') ?? []
+  const line = lines.find((each) => each.startsWith('CN=')) ?? lines.find((each) => each.startsWith('O='))
+  return `'${line?.replace(/^\w+=/, '') ?? 'nobody'}'`
+}
+
+function day(time: number): string {
+  return new Date(time).toISOString().slice(0, 10)
+}
+
 function readCertificates(directive: string, file: string): readonly X509Certificate[] {
-  const found = blocks(read(directive, file), CERTIFICATES)
+  return certificatesIn(directive, file, read(directive, file))
+}
+
+/** @throws TlsFileError when there is none, or one that cannot be read */
+export function certificatesIn(directive: string, file: string, pem: string): readonly X509Certificate[] {
+  const found = blocks(pem, CERTIFICATES)
   if (found.length === 0) throw new TlsFileError(`${directive} ${file}: no certificate in PEM form`)
   return found.map((pem, index) => {
     try {

@@ -12,8 +12,18 @@ import {
   type TLSSocketOptions,
 } from 'node:tls'
 import { commonName, rfc2253Subject } from './certificate-name.js'
-import { isIssuedBy } from './client-chain.js'
-import { readAuthorities, readIdentity, readRevocationLists, TlsFileError } from './tls-files.js'
+import { faultNow, isIssuedBy } from './client-chain.js'
+import type { RevocationList } from './der-fields.js'
+import {
+  certificatesIn,
+  dateWarnings,
+  parseRevocationLists,
+  readAuthorities,
+  readIdentity,
+  readRevocationLists,
+  subjectName,
+  TlsFileError,
+} from './tls-files.js'
 import { certificateReason, notTls, tlsReason } from './tls-reasons.js'
 
 /** TLS-PSK: a key that both sides know instead of certificates. It ends at TLS 1.2. */
@@ -22,6 +32,9 @@ export interface PskRules {
   readonly hint: string
   keyOf(identity: string): Buffer | undefined
 }
+
+/** Takes lines in the format of NSS: whoever has them can read what the connection carries. */
+export type KeyLog = (line: Buffer) => void
 
 /** Either `certificate` or `psk` is set. */
 export interface TlsRules {
@@ -40,6 +53,7 @@ export interface TlsRules {
   readonly clientCertificate: 'unused' | 'asked' | 'required'
   /** Accept client certificates outside their dates. */
   readonly ignoresDates: boolean
+  readonly keyLog: KeyLog | undefined
 }
 
 /** What the handshake has shown of a client. */
@@ -51,6 +65,8 @@ export interface Secured {
   readonly identity: string | undefined
   /** Of a verified certificate, as RFC 2253 writes it. */
   readonly subject: string | undefined
+  /** What the client has shown here: its own certificate and those behind it. */
+  readonly certificates: readonly X509Certificate[]
 }
 
 /** How a handshake ends: one of the two is called, once. */
@@ -81,13 +97,19 @@ interface ServerSocketOptions extends TLSSocketOptions {
   readonly pskCallback?: (socket: TLSSocket, identity: string) => Buffer | null
 }
 
+/** Most certificates that are looked at behind a client's. */
+const MOST_SHOWN = 10
+
 const UNVERIFIED = Object.assign(new Error('the certificate was not verified'), { code: 'UNVERIFIED' })
 
 /** Secures the sockets of one listener. */
 export class TlsAcceptor {
   private readonly rules: TlsRules
   private readonly options: ServerSocketOptions
+  /** The certificate of the listener and those behind it. */
+  private readonly own: readonly X509Certificate[]
   private readonly authorities: readonly X509Certificate[]
+  private readonly revocationLists: readonly RevocationList[] | undefined
   /** What clients have called themselves in a handshake with PSK, known here or not. */
   private readonly identities = new WeakMap<TLSSocket, string>()
 
@@ -99,11 +121,16 @@ export class TlsAcceptor {
     this.authorities = readAuthorities(cafile, capath)
     // A resumed session is not verified anew: where certificates or keys count, every connection shows its own.
     const tickets = isAsked || psk !== undefined ? SSL_OP_NO_TICKET : 0
+    const lists = crlfile === undefined ? undefined : readRevocationLists(crlfile)
+    this.revocationLists =
+      crlfile === undefined || lists === undefined ? undefined : parseRevocationLists(crlfile, lists)
+    const identity = certificate && readIdentity(certificate.certfile, certificate.keyfile)
+    this.own = certificate && identity ? certificatesIn('certfile', certificate.certfile, identity.cert) : []
     const settings: SecureContextOptions = {
-      ...(certificate && readIdentity(certificate.certfile, certificate.keyfile)),
+      ...identity,
       // Without any, Node would trust the authorities of the web.
       ca: this.authorities.map((each) => each.toString()),
-      ...(crlfile === undefined ? {} : { crl: [...readRevocationLists(crlfile)] }),
+      ...(lists === undefined ? {} : { crl: [...lists] }),
       ...(psk === undefined ? {} : { maxVersion: 'TLSv1.2' }),
       ciphers: cipherList(rules),
       minVersion: rules.minVersion,
@@ -118,6 +145,15 @@ export class TlsAcceptor {
       rejectUnauthorized: clientCertificate === 'required',
       ...(psk && { pskIdentityHint: psk.hint, pskCallback: (socket, identity) => this.pskOf(psk, socket, identity) }),
     }
+  }
+
+  /** Certificates whose time is over or soon will be. @param now ms since 1970 */
+  dateWarnings(now: number): readonly string[] {
+    const { certificate, cafile, capath } = this.rules
+    return [
+      ...dateWarnings(`certfile ${certificate?.certfile}`, this.own, now),
+      ...dateWarnings(cafile === undefined ? `capath ${capath}` : `cafile ${cafile}`, this.authorities, now),
+    ]
   }
 
   private pskOf(psk: PskRules, socket: TLSSocket, identity: string): Buffer | null {
@@ -146,14 +182,16 @@ export class TlsAcceptor {
 
   private shakeHands(socket: Socket, outcome: HandshakeOutcome): void {
     const secured = new TLSSocket(socket, this.options)
+    if (this.rules.keyLog !== undefined) secured.on('keylog', this.rules.keyLog)
     const left = failing(secured, outcome, (error) => this.reasonOf(secured, error))
     secured.once('secure', () => {
       secured.off('close', left)
-      const fault = this.faultOf(secured)
+      const chain = this.rules.clientCertificate === 'unused' ? [] : chainOf(secured)
+      const fault = this.faultOf(secured, chain[0])
       if (fault === undefined) {
         // Errors of an established connection are only told in this event.
         secured.on('_tlsError', (error: Error) => secured.destroy(error))
-        outcome.secured(secured, this.factsOf(secured))
+        outcome.secured(secured, this.factsOf(secured, chain))
       } else {
         outcome.failed(fault)
         secured.destroy()
@@ -169,10 +207,9 @@ export class TlsAcceptor {
   }
 
   /** What is wrong with the client's certificate. */
-  private faultOf(socket: TLSSocket): string | undefined {
+  private faultOf(socket: TLSSocket, leaf: X509Certificate | undefined): string | undefined {
     const { clientCertificate, ignoresDates } = this.rules
     if (clientCertificate === 'unused') return undefined
-    const leaf = socket.getPeerX509Certificate()
     if (leaf === undefined) return clientCertificate === 'required' ? 'client certificate missing' : undefined
     const verifier = (socket as unknown as Verifier)._handle
     const error = verifier?.verifyError === undefined ? UNVERIFIED : verifier.verifyError()
@@ -182,15 +219,38 @@ export class TlsAcceptor {
     return certificateReason(error.code, socket.getPeerCertificate(true))
   }
 
-  private factsOf(socket: TLSSocket): Secured {
-    const leaf = this.rules.clientCertificate === 'unused' ? undefined : socket.getPeerX509Certificate()
+  private factsOf(socket: TLSSocket, certificates: readonly X509Certificate[]): Secured {
+    const [leaf] = certificates
     return {
       version: socket.getProtocol() ?? '',
       cipher: socket.getCipher().name,
       identity: leaf === undefined ? this.identities.get(socket) : commonName(socket.getPeerCertificate()),
       subject: leaf && rfc2253Subject(leaf),
+      certificates,
     }
   }
+
+  /** Why a client that has shaken hands under earlier rules would not be let in any more; undefined if it would. */
+  faultNow({ identity, certificates }: Secured): string | undefined {
+    const { clientCertificate, psk } = this.rules
+    if (psk !== undefined)
+      return identity === undefined || psk.keyOf(identity) !== undefined
+        ? undefined
+        : `unknown PSK identity '${identity}'`
+    if (clientCertificate === 'unused') return undefined
+    const [leaf, ...shown] = certificates
+    if (leaf === undefined) return clientCertificate === 'required' ? 'client certificate missing' : undefined
+    const fault = faultNow(leaf, this.authorities, shown, this.revocationLists)
+    return fault && `client certificate of ${subjectName(leaf)}: ${fault}`
+  }
+}
+
+/** The certificate of the peer and those that it has shown behind it. Node gives the latter away only once. */
+function chainOf(socket: TLSSocket): readonly X509Certificate[] {
+  const chain: X509Certificate[] = []
+  let each = socket.getPeerX509Certificate()
+  for (; each !== undefined && chain.length < MOST_SHOWN; each = each.issuerCertificate) chain.push(each)
+  return chain
 }
 
 /** Reports a socket that ends before its handshake has; the listener returned is to be removed when it has. */

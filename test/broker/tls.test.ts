@@ -2,12 +2,14 @@
 // limits of time and number, WebSocket over TLS. Certificates are made with openssl; clients are Node's.
 
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as dial, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { type ConnectionOptions, connect as dialTls, type TLSSocket } from 'node:tls'
 import { createWebSocketStream, WebSocket } from 'ws'
+import { dateWarnings } from '../../src/net/tls-files.js'
 import { PacketType } from '../../src/protocol/packet-types.js'
 import type { Connack } from '../../src/protocol/packets/connack.js'
 import type { Publish } from '../../src/protocol/packets/publish.js'
@@ -393,6 +395,80 @@ password_file {folder}/passwords`,
       await client.drop()
     })
 
+    describe('who would not be let in any more has to go, the others stay', () => {
+      const REQUIRED = 'cafile {c}/ca.crt\nrequire_certificate true'
+      const cases = [
+        {
+          name: 'revoked meanwhile',
+          conf: `${REQUIRED}\ncrlfile {c}/crl.pem`,
+          goes: 'revoked',
+          stays: 'client',
+          says: "client certificate of 'revoked': revoked",
+        },
+        {
+          name: 'the authority is gone',
+          before: 'cafile {c}/both.crt\nrequire_certificate true',
+          conf: REQUIRED,
+          goes: 'stranger',
+          stays: 'client',
+          says: "client certificate of 'stranger': its issuer is not trusted any more",
+        },
+        {
+          name: 'no list of the issuer',
+          before: 'cafile {c}/both.crt\nrequire_certificate true',
+          conf: 'cafile {c}/both.crt\nrequire_certificate true\ncrlfile {c}/crl.pem',
+          goes: 'stranger',
+          stays: 'client',
+          says: "client certificate of 'stranger': no revocation list of its issuer in crlfile",
+        },
+        {
+          name: 'a certificate is demanded now',
+          before: 'cafile {c}/ca.crt',
+          conf: REQUIRED,
+          goes: undefined,
+          stays: 'client',
+          isUnseen: true,
+          says: 'client certificate missing',
+        },
+      ] as const
+      for (const { name, conf, goes, stays, says, ...rest } of cases)
+        test(name, async () => {
+          const before = 'before' in rest ? rest.before : REQUIRED
+          const broker = await start(before)
+          const gone = goes === undefined ? {} : certificates.client(goes)
+          const leaving = await connected(broker, gone, { clientId: 'goes', version: 5 })
+          const old = await connected(broker, gone, { clientId: 'goes too', version: 4 })
+          const unsaid = new RawClient(dialSecured(broker, gone))
+          const staying = await connected(broker, certificates.client(stays), { clientId: 'stays', version: 5 })
+          const below = await connected(broker, certificates.chained('below', 'middle'), { clientId: 'below' })
+          const isListed = conf.includes('crlfile')
+          broker.reload({ conf: renewedConf('server', conf) })
+          const [packet] = await leaving.closed()
+          assert.ok(packet?.type === PacketType.DISCONNECT)
+          assert.equal(packet.reasonCode, 0x87)
+          assert.equal(packet.properties.reasonString, says)
+          assert.deepEqual(await old.closed(), [])
+          await unsaid.closed()
+          if (!('isUnseen' in rest)) assert.deepEqual(await staying.settled(), [])
+          // Its issuer, in between, has no list of its own.
+          if (isListed) await below.closed()
+          else if (!('isUnseen' in rest)) assert.deepEqual(await below.settled(), [])
+          await logged(broker, new RegExp(`^Client goes \\[.*\\] disconnected: ${says}\\.$`))
+          await Promise.all([staying.drop(), below.drop()])
+        })
+    })
+
+    test('a handshake that a reload overtakes is judged by the new rules', async () => {
+      const broker = await start('cafile {c}/ca.crt\nrequire_certificate true')
+      const raw = dial({ port: broker.port, host: '127.0.0.1' })
+      await logged(broker, /^New connection from/)
+      broker.reload({ conf: renewedConf('server', 'cafile {c}/ca.crt\nrequire_certificate true\ncrlfile {c}/crl.pem') })
+      const secured = dialTls({ socket: raw, ca: certificates.read('ca.crt'), ...certificates.client('revoked') })
+      secured.on('error', () => {}).resume()
+      await once(secured, 'close')
+      await logged(broker, /disconnected: client certificate of 'revoked': revoked\.$/)
+    })
+
     test('files that cannot be used change nothing', async () => {
       const broker = await start('cafile {c}/ca.crt\nuse_identity_as_username true')
       broker.reload({
@@ -425,6 +501,34 @@ password_file {folder}/passwords`,
       const lines = `certfile {c}/${name}.crt\nkeyfile {c}/${name}.key\n${conf}`
       return lines.replaceAll('{c}', certificates.folder)
     }
+  })
+
+  describe('dates', () => {
+    const day = 86_400_000
+    const end = Date.parse('2001-02-03T00:00:00Z')
+    for (const { now, says } of [
+      { now: end, says: "x: the certificate of 'late' expired on 2001-02-03" },
+      { now: end - 1, says: "x: the certificate of 'late' expires on 2001-02-03, in 0 days" },
+      { now: end - day, says: "x: the certificate of 'late' expires on 2001-02-03, in 1 day" },
+      { now: end - 30 * day + 1, says: "x: the certificate of 'late' expires on 2001-02-03, in 29 days" },
+      { now: end - 30 * day, says: undefined },
+      { now: Date.parse('1999-12-31T23:59:59Z'), says: "x: the certificate of 'late' is not valid before 2000-01-01" },
+    ])
+      test(`${new Date(now).toISOString()}: ${says ?? 'nothing to say'}`, () => {
+        const certificate = new X509Certificate(certificates.read('expired.crt'))
+        assert.deepEqual(dateWarnings('x', [certificate], now), says === undefined ? [] : [says])
+      })
+
+    test('a warning at the start and at each reload, once for each file', async () => {
+      const conf = ['certfile {c}/expired.crt', 'keyfile {c}/expired.key', 'listener 0 127.0.0.1']
+      const lines = `${[...conf, ...conf.slice(0, 2)].join('\n')}\n`.replaceAll('{c}', certificates.folder)
+      const broker = await startBroker({ conf: lines })
+      brokers.push(broker)
+      const warning = `certfile ${certificates.folder}/expired.crt: the certificate of 'late' expired on 2001-02-03.`
+      assert.equal(broker.log.filter((line) => line === warning).length, 1)
+      broker.reload({ conf: lines })
+      assert.equal(broker.log.filter((line) => line === warning).length, 2)
+    })
   })
 
   describe('what cannot be used at the start is one line that names file and cause', () => {

@@ -375,15 +375,15 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   }
 
   private leave(): void {
-    const wasConnected = this.state === 'connected'
-    this.state = 'ended'
     const { client } = this
-    if (!wasConnected || client === undefined) return
-    const { session } = client
     const { log, config } = this.context
     const { address, port } = this.peer
-    if (config.connection_messages)
-      log.notice(`Client ${session.clientId} [${address}:${port}] disconnected${this.why ? `: ${this.why}` : ''}.`)
+    // A login that was refused has had its line.
+    if (config.connection_messages && (this.state === 'connected' || this.login?.connect === undefined))
+      log.notice(`Client ${this.name} [${address}:${port}] disconnected${this.why ? `: ${this.why}` : ''}.`)
+    this.state = 'ended'
+    if (client === undefined) return
+    const { session } = client
     const { will } = this
     const now = this.context.clock()
     this.host.sessions.detached(session, now)

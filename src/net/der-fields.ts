@@ -15,9 +15,11 @@ export interface RevocationList {
   readonly thisUpdate: number
   /** Undefined when the list does not say. */
   readonly nextUpdate: number | undefined
+  /** Serial numbers, as Node writes them: in upper-case hexadecimal digits. */
+  readonly revoked: ReadonlySet<string>
 }
 
-const Tag = { INTEGER: 0x02, UTC_TIME: 0x17, GENERALIZED_TIME: 0x18, VERSION: 0xa0 } as const
+const Tag = { INTEGER: 0x02, SEQUENCE: 0x30, UTC_TIME: 0x17, GENERALIZED_TIME: 0x18, VERSION: 0xa0 } as const
 
 /** @throws RangeError when it is none */
 export function readRevocationList(der: Buffer): RevocationList {
@@ -25,15 +27,34 @@ export function readRevocationList(der: Buffer): RevocationList {
   const [, issuer, thisUpdate, nextUpdate] = fields
   if (issuer === undefined || thisUpdate === undefined) throw new RangeError('not a revocation list')
   const next = nextUpdate && timeOf(nextUpdate)
-  return { issuer: issuer.whole, thisUpdate: timeOf(thisUpdate) ?? Number.NaN, nextUpdate: next }
+  const entries = fields.slice(3).find(({ tag }) => tag === Tag.SEQUENCE)
+  const revoked = new Set(entries && elements(entries.content).map(({ content }) => serialIn(content)))
+  return { issuer: issuer.whole, thisUpdate: timeOf(thisUpdate) ?? Number.NaN, nextUpdate: next, revoked }
+}
+
+/** The number that an entry of a revocation list begins with. */
+function serialIn(entry: Buffer): string {
+  return inner(entry)
+    .toString('hex')
+    .toUpperCase()
+    .replace(/^(00)+(?=..)/, '')
 }
 
 /** The subject of a certificate, as DER. @throws RangeError when it is none */
 export function subjectOf(der: Buffer): Buffer {
-  const fields = elements(inner(inner(der))).filter(({ tag }, at) => at > 0 || tag !== Tag.VERSION)
-  const subject = fields[4]
-  if (subject === undefined) throw new RangeError('not a certificate')
-  return subject.whole
+  return certificateField(der, 4)
+}
+
+/** Who has signed a certificate, as DER. @throws RangeError when it is none */
+export function issuerOf(der: Buffer): Buffer {
+  return certificateField(der, 2)
+}
+
+function certificateField(der: Buffer, at: number): Buffer {
+  const fields = elements(inner(inner(der))).filter(({ tag }, index) => index > 0 || tag !== Tag.VERSION)
+  const field = fields[at]
+  if (field === undefined) throw new RangeError('not a certificate')
+  return field.whole
 }
 
 /** The content of the first element in `der`. */
