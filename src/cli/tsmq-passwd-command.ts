@@ -125,12 +125,12 @@ async function verify(operands: readonly string[], values: PasswdValues, streams
 
 async function list([file = '']: readonly string[], { stdout }: PasswdStreams): Promise<void> {
   const { listUsers } = await import('./tsmq-passwd-inspect.js')
-  stdout.write(listUsers(resolve(file), stdout.isTTY === true))
+  stdout.write(listUsers(file, stdout.isTTY === true))
 }
 
 async function lint([file = '']: readonly string[], { stdout }: PasswdStreams): Promise<number> {
   const { lintFile } = await import('./tsmq-passwd-inspect.js')
-  const found = lintFile(resolve(file))
+  const found = lintFile(file)
   stdout.write(found.map((each) => `${each}\n`).join(''))
   return found.length > 0 ? EXIT_STATUS.failure : EXIT_STATUS.ok
 }

@@ -29,7 +29,7 @@ export async function verifyUser(path: string, username: string, password: () =>
  * @param escaping for a terminal, which would act on control characters
  */
 export function listUsers(path: string, escaping: boolean): string {
-  const { entries } = new CredentialLines(path, readRestrictedFile(path).content)
+  const { entries } = new CredentialLines(path, readRestrictedFile(path, true).content)
   return entries
     .map(({ username, password }) => {
       const name = escaping ? escapeControls(Buffer.from(username)) : username
@@ -40,7 +40,7 @@ export function listUsers(path: string, escaping: boolean): string {
 
 /** Everything worth a look, as `file:line: message`, or `file: message` for what is not in a line; empty if nothing is. */
 export function lintFile(path: string): string[] {
-  const { content } = readRestrictedFile(path)
+  const { content } = readRestrictedFile(path, true)
   // Whose file it should be depends on the user the broker runs as, who need not be the one who asks here.
   const { mode, uid, gid } = statSync(path)
   const owner = process.getuid ? { uid, gid } : { uid: undefined, gid: undefined }

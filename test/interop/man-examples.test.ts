@@ -9,9 +9,6 @@ import { literalBlocks, scriptOf } from '../support/man-examples.js'
 import { Program } from '../support/program.js'
 import { startTsmq, type TsmqProcess } from '../support/tsmq-process.js'
 
-/** ms that one session may take: twenty and more programs. */
-const SESSION = 60_000
-
 let broker: TsmqProcess
 let folder: string
 
