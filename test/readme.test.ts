@@ -13,6 +13,9 @@ const terminals = [...readFileSync('README.md', 'utf8').matchAll(/^```console\n(
   ([, text = '']) => text,
 )
 
+/** ms that a terminal may take. */
+const PATIENCE = 60_000
+
 let folder: string
 
 before(() => {
@@ -56,10 +59,11 @@ function comparable(text: string): string {
     .replace(/^\d{10}: /gm, '<time>: ')
     .replace(/ -p \d+/g, '')
     .replace(/(port |localhost:)\d+/g, '$1<n>')
+    .replace(/ +$/gm, '')
 }
 
 async function shows(program: Program, terminal: string): Promise<void> {
-  const { status, stdout } = await program.end()
+  const { status, stdout } = await program.end(PATIENCE)
   assert.equal(comparable(stdout), comparable(terminal))
   assert.equal(status, 0)
 }
@@ -71,8 +75,9 @@ async function portOf(broker: Program): Promise<number> {
 
 describe('README', () => {
   const [started = '', subscribed = '', published = '', configured = '', dashboard = '', sensors = ''] = terminals
+  const recipes = terminals.slice(6)
 
-  test('has six terminals', () => assert.equal(terminals.length, 6))
+  test('has six terminals and five recipes', () => assert.equal(terminals.length, 11))
 
   test('npm start, and two more terminals', async () => {
     const { start } = JSON.parse(readFileSync('package.json', 'utf8')).scripts
@@ -101,6 +106,14 @@ describe('README', () => {
     await broker.line(' 0 sensor/#')
     await shows(follow(sensors), sensors)
     await shows(subscriber, dashboard)
+    assert.equal((await broker.stop()).status, 0)
+  })
+
+  test('recipes', async () => {
+    const broker = new Program(process.execPath, ['bin/tsmq', '-p', '0', '-v'], { env: { PUID: '0', PGID: '0' } })
+    serve(await portOf(broker))
+    await broker.line(/ running$/)
+    for (const recipe of recipes) await shows(follow(recipe), recipe)
     assert.equal((await broker.stop()).status, 0)
   })
 })
