@@ -87,7 +87,7 @@ export const accessOptions = [
     scope: 'global',
     default: false,
     reload: 'no',
-    legacy: 'use the listener_… options',
+    legacy: 'use the directives whose names begin with listener_',
     help: 'Let each listener have its own passwords, ACL and anonymous setting; stands before all of them.',
   },
   {

@@ -14,6 +14,7 @@ export function listMarkers(name: string): { readonly begin: string; readonly en
 const PLACEHOLDERS: Partial<Record<Kind, string>> = {
   structure: 'value',
   'topic-prefix': 'prefix',
+  'unsigned-integer': 'integer',
   'protocol-versions': 'versions',
   words: 'word',
 }

@@ -42,7 +42,7 @@ for (const page of pages) {
 
 /** Which source files decide with which statuses a command ends; codes of the broker are passed on beside them. */
 const deciders: Readonly<Record<string, RegExp>> = {
-  'tsmq.8': /^tsmq-command\.ts$/,
+  'tsmq.8': /^(tsmq-command|acl-command|private-broker)\.ts$/,
   'tsmq-passwd.1': /^tsmq-passwd-.*\.ts$/,
 }
 
