@@ -11,6 +11,7 @@ import { PublishFrames } from '../protocol/publish-frames.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
 import { TopicTable } from '../protocol/topic-table.js'
 import { localMessage } from '../session/message.js'
+import type { Store } from '../store/store.js'
 import { AccessControl } from './access-control.js'
 import { BROKER_ENDPOINT, brokerCommands } from './admin/broker-commands.js'
 import { Control } from './admin/control.js'
@@ -25,8 +26,9 @@ import { ClientHandler, type HandlerHost } from './clients/client-handler.js'
 import { Sessions } from './clients/sessions.js'
 import { type BrokerContext, messageSettings } from './context.js'
 import { type BoundListener, Listeners, openingText } from './listeners.js'
-import type { OpenListener } from './open-listener.js'
 import { MemoryLimit } from './memory-limit.js'
+import type { OpenListener } from './open-listener.js'
+import { openStore, Persistence } from './persistence/persistence.js'
 import { prepareReload } from './reload.js'
 import { Router } from './routing/router.js'
 import { type PendingWill, Wills } from './routing/wills.js'
@@ -44,6 +46,8 @@ export interface BrokerParts {
   readonly version: string
   /** ms since 1970; the system's clock unless a test brings its own. */
   readonly clock?: () => number
+  /** Opens the store; the one that the configuration names unless a test brings its own. */
+  readonly openStore?: (config: Config) => Promise<Store>
   /** Has the keys of TLS connections written down. */
   readonly keyLog?: KeyLog | undefined
 }
@@ -56,6 +60,9 @@ export class Broker implements HandlerHost {
   private readonly bridges: Bridges
   private readonly bcrypt = new BcryptWorkers()
   private readonly listeners: Listeners
+  private readonly parts: BrokerParts
+  /** With `persistence true`. */
+  private persistence: Persistence | undefined = undefined
   /** Undefined without a listener for it. */
   private httpApi: HttpApi | undefined = undefined
   private bound: readonly BoundListener[] = []
@@ -96,6 +103,7 @@ export class Broker implements HandlerHost {
       control: new Control(router, frames, clock),
     }
     const { control } = this.context
+      journal: undefined,
     const sources = {
       context: this.context,
       sessions: this.sessions,
@@ -124,6 +132,7 @@ export class Broker implements HandlerHost {
     } catch (error) {
       await this.stop()
       throw error
+      if (config.persistence) await this.restore(config)
     }
     for (const each of this.bound) log.info(openingText(each))
     for (const warning of this.context.access.warnings) log.warning(warning)
@@ -138,6 +147,18 @@ export class Broker implements HandlerHost {
   /** Loaded only where there is a listener for it. */
   private async openHttpApi(): Promise<HttpApi> {
     const { HttpApi } = await import('./admin/http-api.js')
+  private async restore(config: Config): Promise<void> {
+    const { context, listeners, sessions, wills, parts } = this
+    const store = await (parts.openStore ?? openStore)(config)
+    this.persistence = await Persistence.start(store, { context, listeners, sessions, wills })
+  }
+
+  /** Writes what has changed to the store. False where there is none. */
+  save(): boolean {
+    this.persistence?.save()
+    return this.persistence !== undefined
+  }
+
     return new HttpApi(this.context, { bound: () => this.bound, numbers: () => this.sys.numbers() })
   }
 
@@ -201,6 +222,7 @@ export class Broker implements HandlerHost {
     const now = context.clock()
     const { persistent_client_expiration: longest } = next.config
     if (longest !== undefined) this.sessions.boundExpiry(longest, now)
+    this.persistence?.reload(next.config)
     this.sessions.renew(now)
     for (const handler of [...this.handlers]) handler.recheck()
     this.bridges.reload()
@@ -247,6 +269,7 @@ export class Broker implements HandlerHost {
     this.sys.tick(now)
     const { retain_expiry_interval: minutes } = this.context.config
     if (minutes !== undefined && now - this.sweptAt >= minutes * 60_000) {
+    this.persistence?.tick(now)
       this.sweptAt = now
       this.context.router.retained.sweep(now)
     }
@@ -258,7 +281,8 @@ export class Broker implements HandlerHost {
     this.listeners.close()
     this.httpApi?.close()
     for (const handler of this.handlers) handler.disconnect(ReasonCode.SERVER_SHUTTING_DOWN, 'broker is shutting down')
-    this.wills.publishAll()
+    // Those that wait for their delay go on waiting in the store.
+    if (this.persistence === undefined) this.wills.publishAll()
     const empty = new Promise<void>((resolve) => {
       if (this.handlers.size === 0) resolve()
       else this.onEmpty = resolve
@@ -273,3 +297,4 @@ export class Broker implements HandlerHost {
     this.bcrypt.close()
   }
 }
+    await this.persistence?.close()

@@ -11,6 +11,7 @@ import type { Denials } from './admin/denials.js'
 import type { Log } from './admin/log.js'
 import type { Statistics } from './admin/statistics.js'
 import type { MemoryLimit } from './memory-limit.js'
+import type { Journal } from './persistence/journal.js'
 import type { Router } from './routing/router.js'
 
 /** Settings asked for each message: a small object, because `Config` is too large for quick access. */
@@ -52,4 +53,6 @@ export interface BrokerContext {
   readonly keyLog: KeyLog | undefined
   readonly memoryLimit: MemoryLimit
   readonly control: Control
+  /** With `persistence true`, once the store has been read. */
+  journal: Journal | undefined
 }

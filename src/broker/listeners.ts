@@ -80,6 +80,11 @@ export class Listeners {
     return bound
   }
 
+  /** The listener that has this origin or, when none has it any more, the first. */
+  named(origin: string): OpenListener {
+    return this.open.find((listener) => listener.origin === origin) ?? (this.open[0] as OpenListener)
+  }
+
   /** Lets in those who came early, and everyone who comes now. */
   startServing(): void {
     this.warnOfDates()

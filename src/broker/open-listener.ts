@@ -6,6 +6,8 @@ import type { ListenerConfig } from '../options/config.js'
 
 export class OpenListener {
   config: ListenerConfig
+  /** What it is called in what outlives the broker: its port and address, or its path. */
+  readonly origin: string
   /** Undefined where the machine lacks the address family, in local-only mode. */
   sockets: Listener | undefined = undefined
   /** Open connections that came in here. */
@@ -13,5 +15,7 @@ export class OpenListener {
 
   constructor(config: ListenerConfig) {
     this.config = config
+    const { path, port, bind_address: host } = config
+    this.origin = path ?? (host === undefined ? `${port}` : `${port} ${host}`)
   }
 }

@@ -20,6 +20,8 @@ export interface Delivery {
   released: boolean
   /** Sent on the present connection, so that it counts against the send quota. */
   isOpen: boolean
+  /** For who keeps a journal of deliveries: 0 for one that is not in it. */
+  place: number
 }
 
 /** A delivery that has not been sent. */
@@ -30,5 +32,16 @@ export function delivery(
   subscriptionIdentifier = 0,
   share: string | undefined = undefined,
 ): Delivery {
-  return { message, qos, retain, subscriptionIdentifier, share, packetId: 0, order: 0, released: false, isOpen: false }
+  return {
+    message,
+    qos,
+    retain,
+    subscriptionIdentifier,
+    share,
+    packetId: 0,
+    order: 0,
+    released: false,
+    isOpen: false,
+    place: 0,
+  }
 }

@@ -8,6 +8,8 @@ import { PacketIdSet } from './packet-id-set.js'
 export class Inbound {
   /** Identifiers that wait for their PUBREL. */
   readonly openIds = new PacketIdSet()
+  /** Called when they have changed. */
+  onChange: (() => void) | undefined = undefined
 
   /**
    * A QoS 2 PUBLISH: true when it is new, false when it repeats one that is open.
@@ -19,11 +21,14 @@ export class Inbound {
     if (this.openIds.size >= receiveMaximum)
       throw new ProtocolError(ReasonCode.RECEIVE_MAXIMUM_EXCEEDED, `more than ${receiveMaximum} messages in flight`)
     this.openIds.add(packetId)
+    this.onChange?.()
     return true
   }
 
   /** PUBREL, or a PUBLISH refused with PUBREC of 0x80 or more [MQTT-4.3.3-9]: returns whether the identifier was open. */
   end(packetId: number): boolean {
-    return this.openIds.delete(packetId) // [MQTT-4.3.3-12]
+    const wasOpen = this.openIds.delete(packetId) // [MQTT-4.3.3-12]
+    if (wasOpen) this.onChange?.()
+    return wasOpen
   }
 }

@@ -11,6 +11,9 @@ import { varintSize } from '../protocol/writer.js'
 /** Who published a message: compared for No Local, asked again before a retained message is delivered. */
 export interface Publisher {
   readonly clientId: string
+  /** What it takes to ask the same question after a restart; the broker's own need nothing of it. */
+  readonly username?: string | undefined
+  readonly origin?: string
   /** Whether it may, at this moment, publish to `topic`. */
   mayWrite(topic: string): boolean
 }
@@ -36,6 +39,9 @@ export class Message implements PublishContent {
   readonly frameVersion: ProtocolVersion
   readonly frameHasId: boolean
   block: SharedBlock | undefined
+  /** For who keeps a journal: deliveries in it that refer to this message, and the number of its record, 0 for none. */
+  references = 0
+  record = 0
   private isDetached = false
 
   constructor(

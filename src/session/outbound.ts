@@ -18,6 +18,18 @@ export interface OutboundSink {
   sendPubrel(packetId: number, reasonCode: ReasonCode): void
 }
 
+/** Who keeps what is not finished on disk. QoS 0 is none of its business. */
+export interface OutboundJournal {
+  /** A delivery waits. */
+  queued(delivery: Delivery): void
+  /** A QoS 2 packet is about to leave: not before it is on disk that it has, or the receiver might get a message twice. */
+  sending(): void
+  /** A delivery has its packet identifier, or its PUBREL is on the way. */
+  sent(delivery: Delivery): void
+  /** A delivery is acknowledged or given up; it need not have been told of before. */
+  finished(delivery: Delivery): void
+}
+
 /** 0 in a limit means none. */
 export interface OutboundLimits {
   /** Messages that wait beyond those in flight. */
@@ -33,6 +45,7 @@ export type Outcome = 'sent' | 'queued' | 'dropped'
 export class Outbound {
   /** May be replaced; what is over the new ones stays. */
   limits: OutboundLimits
+  journal: OutboundJournal | undefined = undefined
   private readonly ids = new PacketIds()
   private readonly inFlight = new InFlight()
   private sentCount = 0
@@ -119,6 +132,7 @@ export class Outbound {
     if (sink === undefined) delivery.message.keep()
     else delivery.message.detach()
     this.queue.push(delivery) // [MQTT-3.1.2-5 of 3.1.1]
+    if (delivery.qos > 0) this.journal?.queued(delivery)
     if (delivery.message.expiresAt < this.firstExpiry) this.firstExpiry = delivery.message.expiresAt
     return 'queued'
   }
@@ -135,17 +149,24 @@ export class Outbound {
   }
 
   private sendFirst(sink: OutboundSink, delivery: Delivery): Outcome {
-    if (this.inFlight.size >= MAX_PACKET_ID) return 'dropped'
+    if (this.inFlight.size >= MAX_PACKET_ID) return this.drop(delivery)
+    if (delivery.qos === 2) this.journal?.sending()
     delivery.packetId = this.ids.next(this.isUsed) // [MQTT-4.3.2-1] [MQTT-4.3.3-1]
     // DUP 0 [MQTT-4.3.2-2] [MQTT-4.3.3-2]; dropped when it is too large [MQTT-3.1.2-25].
-    if (!sink.sendPublish(delivery, false)) return 'dropped'
+    if (!sink.sendPublish(delivery, false)) return this.drop(delivery)
     delivery.message.detach()
     delivery.isOpen = true
     this.quota-- // [MQTT-4.9.0-2]
     this.inflightBytes += delivery.message.size
     delivery.order = this.sentCount++
     this.inFlight.add(delivery)
+    this.journal?.sent(delivery)
     return 'sent'
+  }
+
+  private drop(delivery: Delivery): Outcome {
+    this.journal?.finished(delivery)
+    return 'dropped'
   }
 
   /** Sends what may go now: after an acknowledgement, or when the connection can take more. */
@@ -157,7 +178,10 @@ export class Outbound {
       const expired = delivery.message.expiresAt <= now // [MQTT-3.3.2-5]
       if (!expired && !this.hasRoom(delivery)) break
       this.queue.shift()
-      if (expired) continue
+      if (expired) {
+        this.journal?.finished(delivery)
+        continue
+      }
       if (delivery.qos === 0) sink.sendPublish(delivery, false)
       else this.sendFirst(sink, delivery)
     }
@@ -182,6 +206,7 @@ export class Outbound {
   private finish(delivery: Delivery): void {
     this.inFlight.remove(delivery)
     this.inflightBytes -= delivery.message.size
+    this.journal?.finished(delivery)
     if (delivery.isOpen && this.quota < this.receiveMaximum) this.quota++
   }
 
@@ -216,6 +241,10 @@ export class Outbound {
       return delivery
     }
     delivery.released = true
+    if (this.journal !== undefined) {
+      this.journal.sending()
+      this.journal.sent(delivery)
+    }
     this.sink?.sendPubrel(packetId, ReasonCode.SUCCESS)
     return undefined
   }
@@ -242,10 +271,33 @@ export class Outbound {
       if (!delivery.released && !(delivery.isOpen && this.sink) && !isAllowed(delivery)) this.finish(delivery)
     this.firstExpiry = Number.POSITIVE_INFINITY
     this.queue.filter((delivery) => {
-      if (delivery.message.expiresAt <= now || !isAllowed(delivery)) return false
+      if (delivery.message.expiresAt <= now || !isAllowed(delivery)) {
+        this.journal?.finished(delivery)
+        return false
+      }
       this.firstExpiry = Math.min(this.firstExpiry, delivery.message.expiresAt)
       return true
     })
+  }
+
+  /** Takes back what was unfinished when it was kept, in its order; those with a packet identifier have been sent. */
+  restore(deliveries: Iterable<Delivery>): void {
+    for (const delivery of deliveries) {
+      const { message } = delivery
+      if (delivery.packetId > 0) {
+        delivery.order = this.sentCount++
+        this.inflightBytes += message.size
+        this.inFlight.add(delivery)
+      } else {
+        this.queue.push(delivery)
+        this.firstExpiry = Math.min(this.firstExpiry, message.expiresAt)
+      }
+    }
+  }
+
+  /** What has been sent and is not finished, in the order of sending. */
+  sentDeliveries(): readonly Delivery[] {
+    return this.inFlight.inOrder()
   }
 
   /** Everything unfinished: in flight in order of sending, then waiting. */

@@ -24,9 +24,9 @@ import { StoreError } from './store-error.js'
 /** Who published a message, to be asked again for the right to. */
 export interface PublisherRecord {
   readonly clientId: string
-  readonly username: string | undefined
-  /** The listener where it came in, as the broker calls it. */
-  readonly origin: string
+  readonly username?: string | undefined
+  /** The listener where it came in, as the broker calls it; undefined for the broker itself. */
+  readonly origin?: string | undefined
 }
 
 /** A message as it is stored; the payload lies in bytes[payloadStart..payloadEnd). */
@@ -62,7 +62,7 @@ export function writeMessage(writer: RecordWriter, message: MessageRecord): void
   if (expires) writer.number(expiresAt)
   if (publisher !== undefined) {
     writer.text(publisher.clientId)
-    writer.text(publisher.origin)
+    writer.text(publisher.origin ?? '')
     if (publisher.username !== undefined) writer.text(publisher.username)
   }
   if (properties !== NO_PROPERTIES) writer.blob(propertyBytes(properties))
@@ -75,7 +75,11 @@ export function readMessage(reader: RecordReader): MessageRecord {
   const expiresAt = flags & EXPIRES ? reader.number() : Number.POSITIVE_INFINITY
   const publisher =
     flags & PUBLISHER
-      ? { clientId: reader.text(), origin: reader.text(), username: flags & USERNAME ? reader.text() : undefined }
+      ? {
+          clientId: reader.text(),
+          origin: reader.text() || undefined,
+          username: flags & USERNAME ? reader.text() : undefined,
+        }
       : undefined
   const properties = flags & PROPERTIES ? propertiesIn(reader.blob(), 'PUBLISH') : NO_PROPERTIES
   const bytes = reader.blob()

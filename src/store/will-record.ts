@@ -18,7 +18,7 @@ export interface WillRecord {
 export function writeWill(writer: RecordWriter, { will, publisher, mountPoint, due }: WillRecord): void {
   writer.number(due)
   writer.text(publisher.clientId)
-  writer.text(publisher.origin)
+  writer.text(publisher.origin ?? '')
   writer.text(mountPoint)
   writer.byte(publisher.username === undefined ? 0 : 1)
   if (publisher.username !== undefined) writer.text(publisher.username)
@@ -32,7 +32,7 @@ export function readWill(record: Buffer): WillRecord {
   const reader = new RecordReader(record)
   const due = reader.number()
   const clientId = reader.text()
-  const origin = reader.text()
+  const origin = reader.text() || undefined
   const mountPoint = reader.text()
   const username = reader.byte() === 1 ? reader.text() : undefined
   const flags = reader.byte()

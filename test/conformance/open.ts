@@ -9,7 +9,4 @@ export interface Open {
   readonly tags: readonly string[]
 }
 
-export const open: readonly Open[] = [
-  // A delayed will can outlive the broker only once sessions do.
-  { area: 'store', tests: ['F78'], tags: [] },
-]
+export const open: readonly Open[] = []

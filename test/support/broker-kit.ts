@@ -8,12 +8,15 @@ import { Log } from '../../src/broker/admin/log.js'
 import { Broker } from '../../src/broker/broker.js'
 import { readConfFile } from '../../src/options/conf-file.js'
 import type { Config } from '../../src/options/config.js'
+import type { Store } from '../../src/store/store.js'
 
 export interface TestBroker {
   readonly port: number
   readonly broker: Broker
   /** Lines as logged, without time, all types. */
   readonly log: readonly string[]
+  /** Of its clock, in ms since 1970. */
+  readonly now: number
   /** Empties `log`. */
   forgetLog(): void
   /** Lets time pass: moves the clock in steps of half a second and has the broker look at it. */
@@ -30,6 +33,10 @@ export interface TestBrokerOptions {
   readonly files?: Readonly<Record<string, string>>
   /** False for a log without debug lines, for which every packet is looked at. */
   readonly debug?: boolean
+  /** With `persistence true`: what is used as store, so that a second broker finds what the first has left. */
+  readonly store?: Store
+  /** Of the clock, in ms since 1970. */
+  readonly startsAt?: number
 }
 
 const START = 1_700_000_000_000
@@ -39,24 +46,34 @@ export async function startBroker({
   conf = '',
   files = {},
   debug = true,
+  store,
+  startsAt = START,
 }: TestBrokerOptions = {}): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), 'tsmq-test-'))
   try {
     const config = writeConf(folder, { conf, files })
     if (config.problems.length > 0) throw new Error(config.problems.map(({ message }) => message).join('\n'))
-    let now = START
+    let now = startsAt
     const log: string[] = []
     const usual = ['error', 'warning', 'notice', 'information', 'subscribe', 'unsubscribe'] as const
     const types = debug ? (['debug', ...usual] as const) : usual
     const settings = { ...config, log_type: types, log_timestamp: false }
     const sink = (line: string) => void log.push(line)
-    const broker = new Broker(config, { log: new Log(settings, [sink], () => ''), version: 'test', clock: () => now })
+    const broker = new Broker(config, {
+      log: new Log(settings, [sink], () => ''),
+      version: 'test',
+      clock: () => now,
+      ...(store && { openStore: () => Promise.resolve(store) }),
+    })
     const [bound] = await broker.start()
     if (bound === undefined) throw new Error('nothing was bound')
     return {
       port: bound.port,
       broker,
       log,
+      get now() {
+        return now
+      },
       forgetLog: () => void log.splice(0),
       advance(seconds) {
         for (const end = now + seconds * 1000; now < end; ) {

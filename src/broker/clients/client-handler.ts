@@ -18,6 +18,8 @@ import { ReceivedAliases } from '../../session/topic-aliases.js'
 import type { Traffic } from '../admin/statistics.js'
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
+import { HeldOutput } from '../persistence/held-output.js'
+import type { Waiter } from '../persistence/journal.js'
 import type { Wills } from '../routing/wills.js'
 import { ClientPublisher } from './client-publisher.js'
 import { type Admission, boundExpiry, connackProperties, receiveMaximumOf } from './connect.js'
@@ -129,6 +131,10 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     return this.connected.sender
   }
 
+  get waiter(): Waiter | undefined {
+    return this.client?.waiter
+  }
+
   private get connected(): ConnectedClient {
     if (this.client === undefined) throw new Error('no client is connected')
     return this.client
@@ -205,7 +211,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     if (type === PacketType.PUBACK) outbound.onPuback(packetId, now)
     else if (type === PacketType.PUBREC) outbound.onPubrec(packetId, reasonCode, now)
     else if (type === PacketType.PUBCOMP) outbound.onPubcomp(packetId, now)
-    else handlePubrel(this.connected, packetId)
+    else handlePubrel(this.context, this.connected, packetId)
   }
 
   // --- coming in ---
@@ -230,6 +236,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     const mountPoint = settings.mount_point ?? ''
     const rights = context.access.rightsFor(settings, username, clientId)
     this.credential = context.access.credentialOf(settings, username)
+    const touched = context.journal?.touched
     const opened = sessions.open({
       clientId,
       username,
@@ -243,10 +250,14 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     const window = config.max_inflight_messages || 65_535
     const { session, isPresent } = opened
     const sender = new PacketSender(context, connection, connect, clientId, settings)
+    const waiter = context.journal && new HeldOutput(connection, () => this.onStoreFailure())
+    // What is sent behind CONNACK may come from changes that are not on disk yet.
+    if (waiter !== undefined && context.journal?.touched !== touched) context.journal?.hold(waiter)
     this.client = {
       version,
       session,
       sender,
+      waiter,
       maxQos: settings.max_qos,
       mountPoint,
       isBridge: connect.bridge,
@@ -333,6 +344,11 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       if (this.context.log.isDebug) this.context.log.debug(`Sending DISCONNECT to ${this.name} (rc${reasonCode})`)
     }
     this.end(reason)
+  }
+
+  /** What this client was to be told cannot be kept. */
+  private onStoreFailure(): void {
+    this.disconnect(ReasonCode.QUOTA_EXCEEDED, 'the store cannot be written')
   }
 
   takenOver(endsSession: boolean): void {

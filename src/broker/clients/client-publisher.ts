@@ -8,14 +8,18 @@ import type { OpenListener } from '../open-listener.js'
 export class ClientPublisher implements Publisher {
   readonly clientId: string
   private readonly context: BrokerContext
+  readonly username: string | undefined
   private readonly listener: OpenListener
-  private readonly username: string | undefined
 
   constructor(context: BrokerContext, listener: OpenListener, clientId: string, username: string | undefined) {
     this.context = context
     this.listener = listener
     this.clientId = clientId
     this.username = username
+  }
+
+  get origin(): string {
+    return this.listener.origin
   }
 
   mayWrite(topic: string): boolean {

@@ -3,6 +3,7 @@
 import type { ProtocolVersion } from '../../protocol/packet-types.js'
 import type { Publisher } from '../../session/message.js'
 import type { ReceivedAliases } from '../../session/topic-aliases.js'
+import type { Waiter } from '../persistence/journal.js'
 import type { PacketSender } from './packet-sender.js'
 import type { Session } from './session.js'
 
@@ -18,6 +19,8 @@ export interface ConnectedClient {
   readonly isBridge: boolean
   readonly publisher: Publisher
   readonly aliases: ReceivedAliases
+  /** With a store: what holds its acknowledgements back. */
+  readonly waiter: Waiter | undefined
   /** QoS 2 messages it may have open; announced as Receive Maximum. */
   readonly receiveMaximum: number
 }

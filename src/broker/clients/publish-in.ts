@@ -12,6 +12,7 @@ import { type Message, messageOf } from '../../session/message.js'
 import { isControlTopic } from '../admin/control.js'
 import type { BrokerContext } from '../context.js'
 import { Room } from '../memory-limit.js'
+import type { Journal } from '../persistence/journal.js'
 import type { ConnectedClient } from './connected-client.js'
 import { describePublish } from './describe.js'
 
@@ -34,7 +35,8 @@ export function handlePublish(
   statistics.publishBytesReceived += packet.payloadEnd - packet.payloadStart
   context.memoryLimit.spend(packet.payloadEnd - packet.payloadStart)
   const topic = client.mountPoint === '' ? named : client.mountPoint + named
-  const { log } = context
+  const { log, journal } = context
+  const touched = journal?.touched
   const reasonCode = judge(context, client, packet, named)
   if (log.isDebug) {
     const size = packet.payloadEnd - packet.payloadStart
@@ -47,6 +49,12 @@ export function handlePublish(
     const answer = reasonCode ?? route(context, client, packet, topic, bodyStart, block)
     if (packet.qos === 1) client.sender.acknowledge(PacketType.PUBACK, packet.packetId, answer) // [MQTT-4.3.2-4]
   }
+  if (journal !== undefined && packet.qos > 0 && journal.touched !== touched) hold(journal, client)
+}
+
+/** What the client hears from now on waits until what it promises is on disk. */
+function hold(journal: Journal, { waiter }: ConnectedClient): void {
+  if (waiter !== undefined) journal.hold(waiter)
 }
 
 function checkLimits({ settings }: BrokerContext, { maxQos }: ConnectedClient, packet: Publish): void {
@@ -147,8 +155,9 @@ function routeLarge({ memory, router }: BrokerContext, message: Message): boolea
 }
 
 /** PUBREL: the message is the receiver's since PUBREC; its identifier is free again. */
-export function handlePubrel(client: ConnectedClient, packetId: number): void {
+export function handlePubrel({ journal }: BrokerContext, client: ConnectedClient, packetId: number): void {
   const known = client.session.inbound.end(packetId)
+  if (journal !== undefined && client.session.durable !== undefined) hold(journal, client)
   const reasonCode = known ? ReasonCode.SUCCESS : ReasonCode.PACKET_IDENTIFIER_NOT_FOUND
   client.sender.acknowledge(PacketType.PUBCOMP, packetId, reasonCode) // [MQTT-4.3.3-11]
 }

@@ -12,6 +12,7 @@ import type { Message } from '../../session/message.js'
 import { Outbound, type OutboundLimits, type OutboundSink } from '../../session/outbound.js'
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
+import type { Waiter } from '../persistence/journal.js'
 import type { Availability, Follower, Receiver, Subscription } from '../routing/receiver.js'
 
 /** How a session's messages leave: to its client or, for a bridge, to another broker. */
@@ -33,10 +34,23 @@ export interface SessionSender extends OutboundSink {
 /** The connection of a session, as far as the session and those who manage sessions need it. */
 export interface SessionClient {
   readonly sender: SessionSender
+  /** What holds its output back while the store is written. */
+  readonly waiter?: Waiter | undefined
   /** Another connection has taken the session; this one is to end. `endsSession` if the other starts afresh. */
   takenOver(endsSession: boolean): void
   /** Ends the connection from this side. */
   disconnect(reasonCode: ReasonCode, reason: string): void
+}
+
+/** Who keeps a session that outlives its connection on disk. */
+export interface SessionJournal {
+  /** Its client, its listener or the time it has left have changed. */
+  changed(): void
+  subscribed(subscription: Subscription): void
+  /** @param filter as subscribed */
+  unsubscribed(filter: string): void
+  /** It is over, or not to outlive its connection any more. */
+  end(): void
 }
 
 /** Whose session it is and what they may do. */
@@ -71,6 +85,8 @@ export class Session implements Receiver {
   /** ms; meaningful while there is no connection. */
   expiresAt = NEVER
   client: SessionClient | undefined = undefined
+  /** Undefined for a session that ends with its connection, and without a store. */
+  durable: SessionJournal | undefined = undefined
   private readonly context: BrokerContext
   private isDropping = false
   private last: Message | undefined = undefined

@@ -3,7 +3,7 @@
 
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
-import { NEVER, Session, type SessionOwner } from './session.js'
+import { NEVER, Session, type SessionJournal, type SessionOwner } from './session.js'
 
 /** What a CONNECT asks of the session. */
 export interface SessionRequest extends SessionOwner {
@@ -12,7 +12,14 @@ export interface SessionRequest extends SessionOwner {
   readonly expiryInterval: number
 }
 
+/** Who keeps sessions on disk. */
+export interface SessionKeeper {
+  /** Takes up a session that outlives its connection. */
+  keep(session: Session): SessionJournal
+}
+
 export class Sessions {
+  keeper: SessionKeeper | undefined = undefined
   /** Client ids of bridges: nobody else gets such a session, and it never expires. */
   readonly reserved = new Set<string>()
   private readonly byId = new Map<string, Session>() // [MQTT-3.1.3-2]
@@ -64,19 +71,41 @@ export class Sessions {
     this.expiring.delete(session)
     session.expiryInterval = request.expiryInterval
     session.expiresAt = NEVER
+    this.keep(session)
     context.statistics.clientsMaximum = Math.max(context.statistics.clientsMaximum, this.byId.size)
     return { session, isPresent: resumed !== undefined }
+  }
+
+  /** What is on disk of a session follows from how long it lives. */
+  private keep(session: Session): void {
+    if (this.keeper === undefined) return
+    if (session.expiryInterval > 0) session.durable ??= this.keeper.keep(session)
+    else {
+      session.durable?.end()
+      session.durable = undefined
+    }
+    session.durable?.changed()
+  }
+
+  /** Takes back a session that was kept; its time runs. */
+  restore(session: Session): void {
+    this.byId.set(session.clientId, session)
+    if (session.expiresAt !== NEVER) this.expiring.add(session)
   }
 
   /** The connection of a session is gone: its time begins to run, or ends at once [MQTT-3.1.2-23]. */
   detached(session: Session, now: number): void {
     session.detach()
     if (this.byId.get(session.clientId) !== session) return
-    if (session.expiryInterval === 0) this.end(session)
-    else if (session.expiryInterval !== NEVER) {
+    if (session.expiryInterval === 0) {
+      this.end(session)
+      return
+    }
+    if (session.expiryInterval !== NEVER) {
       session.expiresAt = now + session.expiryInterval * 1000
       this.expiring.add(session)
     }
+    session.durable?.changed()
   }
 
   /**
@@ -97,6 +126,7 @@ export class Sessions {
       if (group !== undefined && message.expiresAt > now) router.deliverToGroup(message, group)
     }
     session.subscriptions.clear()
+    session.durable?.end()
     this.onEnd(session)
   }
 
@@ -123,6 +153,7 @@ export class Sessions {
       if (session.isConnected) continue
       session.expiresAt = Math.min(session.expiresAt, now + longest * 1000)
       this.expiring.add(session)
+      session.durable?.changed()
     }
   }
 

@@ -19,8 +19,9 @@ interface Made {
 }
 
 export function handleSubscribe(context: BrokerContext, client: ConnectedClient, packet: Subscribe): void {
-  const { log } = context
-  const { session } = client
+  const { log, journal } = context
+  const { session, waiter } = client
+  if (waiter !== undefined && session.durable !== undefined) journal?.hold(waiter)
   if (log.isDebug) log.debug(`Received SUBSCRIBE from ${session.clientId}`)
   const identifier = packet.properties.subscriptionIdentifiers?.[0] ?? 0
   const reasonCodes: number[] = []
@@ -75,6 +76,7 @@ function subscribe(
     identifier,
   }
   session.subscriptions.set(request.filter, subscription)
+  session.durable?.subscribed(subscription)
   router.subscriptions.add(subscription)
   return { subscription, isNew }
 }
@@ -97,8 +99,9 @@ function sendRetained({ config, router }: BrokerContext, subscription: Subscript
 }
 
 export function handleUnsubscribe(context: BrokerContext, client: ConnectedClient, packet: Unsubscribe): void {
-  const { log, router } = context
-  const { session, sender } = client
+  const { log, router, journal } = context
+  const { session, sender, waiter } = client
+  if (waiter !== undefined && session.durable !== undefined) journal?.hold(waiter)
   if (log.isDebug) log.debug(`Received UNSUBSCRIBE from ${session.clientId}`)
   // [MQTT-3.10.4-6] [MQTT-3.11.3-1]
   const reasonCodes = packet.filters.map((filter) => {
@@ -107,6 +110,7 @@ export function handleUnsubscribe(context: BrokerContext, client: ConnectedClien
     const subscription = session.subscriptions.get(filter) // [MQTT-3.10.4-1]
     if (subscription === undefined) return ReasonCode.NO_SUBSCRIPTION_EXISTED
     session.subscriptions.delete(filter)
+    session.durable?.unsubscribed(filter)
     router.subscriptions.remove(subscription) // [MQTT-3.10.4-2]
     return ReasonCode.SUCCESS
   })

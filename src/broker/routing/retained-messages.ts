@@ -2,18 +2,31 @@
 
 import type { Message } from '../../session/message.js'
 
-interface Node {
+/** Where the retained message of one topic is. */
+export interface RetainedSlot {
+  message: Message | undefined
+  /** For who keeps a journal: the number of its record, 0 for none. */
+  record: number
+}
+
+/** Who keeps retained messages on disk. */
+export interface RetainedJournal {
+  /** Another message is in the slot, or none. */
+  changed(slot: RetainedSlot): void
+}
+
+interface Node extends RetainedSlot {
   readonly parent: Node | undefined
   readonly level: string
   children: Map<string, Node> | undefined
-  message: Message | undefined
 }
 
 function node(parent: Node | undefined, level: string): Node {
-  return { parent, level, children: undefined, message: undefined }
+  return { parent, level, children: undefined, message: undefined, record: 0 }
 }
 
 export class RetainedMessages {
+  journal: RetainedJournal | undefined = undefined
   private readonly root = node(undefined, '')
   private messages = 0
   private payloadBytes = 0
@@ -38,6 +51,16 @@ export class RetainedMessages {
 
   private set(message: Message): void {
     message.keep()
+    const slot = this.put(message)
+    this.journal?.changed(slot)
+  }
+
+  /** Takes back a message that was kept under the number `record`. */
+  restore(message: Message, record: number): void {
+    this.put(message).record = record
+  }
+
+  private put(message: Message): RetainedSlot {
     let at = this.root
     for (const level of message.topic.split('/')) {
       at.children ??= new Map()
@@ -51,6 +74,7 @@ export class RetainedMessages {
     if (at.message === undefined) this.messages++
     this.payloadBytes += message.size - (at.message?.size ?? 0)
     at.message = message
+    return at
   }
 
   /** Forgets the retained message of `topic`. */
@@ -61,6 +85,7 @@ export class RetainedMessages {
     this.messages--
     this.payloadBytes -= at.message.size
     at.message = undefined
+    this.journal?.changed(at)
     while (at.parent !== undefined && !at.children?.size && at.message === undefined) {
       at.parent.children?.delete(at.level)
       at = at.parent

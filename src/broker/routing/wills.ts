@@ -12,12 +12,20 @@ export interface PendingWill {
   readonly mountPoint: string
 }
 
-interface Delayed extends PendingWill {
+export interface DelayedWill extends PendingWill {
+  /** ms. */
   readonly due: number
 }
 
+/** Who keeps wills on disk. */
+export interface WillJournal {
+  /** A client has another will that waits, or none any more. */
+  changed(clientId: string, will: DelayedWill | undefined): void
+}
+
 export class Wills {
-  private readonly delayed = new Map<string, Delayed>()
+  journal: WillJournal | undefined = undefined
+  private readonly delayed = new Map<string, DelayedWill>()
   private readonly publish: (pending: PendingWill) => void
 
   constructor(publish: (pending: PendingWill) => void) {
@@ -26,28 +34,44 @@ export class Wills {
 
   /** Publishes at once, or after `delaySeconds`. */
   leave(pending: PendingWill, delaySeconds: number, now: number): void {
-    if (delaySeconds === 0) this.publish(pending)
-    else this.delayed.set(pending.publisher.clientId, { ...pending, due: now + delaySeconds * 1000 })
+    if (delaySeconds === 0) {
+      this.publish(pending)
+      return
+    }
+    const { clientId } = pending.publisher
+    const will = { ...pending, due: now + delaySeconds * 1000 }
+    this.delayed.set(clientId, will)
+    this.journal?.changed(clientId, will)
+  }
+
+  /** Takes back a will that was waiting. */
+  restore(will: DelayedWill): void {
+    this.delayed.set(will.publisher.clientId, will)
+  }
+
+  /** Returns whether there was one. */
+  private forget(clientId: string): boolean {
+    if (!this.delayed.delete(clientId)) return false
+    this.journal?.changed(clientId, undefined)
+    return true
   }
 
   /** The client is back in time. */
   cancel(clientId: string): void {
-    this.delayed.delete(clientId)
+    this.forget(clientId)
   }
 
   /** The session is over: its will waits no longer. */
   sessionEnded(clientId: string): void {
     const pending = this.delayed.get(clientId)
-    if (pending === undefined) return
-    this.delayed.delete(clientId)
-    this.publish(pending)
+    if (pending !== undefined && this.forget(clientId)) this.publish(pending)
   }
 
   /** Publishes what is due at `now` (ms). */
   tick(now: number): void {
     for (const [clientId, pending] of this.delayed) {
       if (pending.due > now) continue
-      this.delayed.delete(clientId)
+      this.forget(clientId)
       this.publish(pending)
     }
   }
