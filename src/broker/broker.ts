@@ -72,7 +72,9 @@ export class Broker implements HandlerHost {
   private sweptAt: number
   private onEmpty: (() => void) | undefined = undefined
 
-  constructor(config: Config, { log, version, clock = Date.now, keyLog }: BrokerParts) {
+  constructor(config: Config, parts: BrokerParts) {
+    const { log, version, clock = Date.now, keyLog } = parts
+    this.parts = parts
     const frames = new PublishFrames()
     const memory = sharedMemory()
     const router = new Router(frames, memory.blocks)
@@ -101,9 +103,9 @@ export class Broker implements HandlerHost {
       keyLog,
       memoryLimit: new MemoryLimit(log, clock),
       control: new Control(router, frames, clock),
+      journal: undefined,
     }
     const { control } = this.context
-      journal: undefined,
     const sources = {
       context: this.context,
       sessions: this.sessions,
@@ -130,9 +132,9 @@ export class Broker implements HandlerHost {
       onBound(this.bound)
       this.context.access = new AccessControl(config, this.bcrypt)
     } catch (error) {
+      if (config.persistence) await this.restore(config)
       await this.stop()
       throw error
-      if (config.persistence) await this.restore(config)
     }
     for (const each of this.bound) log.info(openingText(each))
     for (const warning of this.context.access.warnings) log.warning(warning)
@@ -144,9 +146,6 @@ export class Broker implements HandlerHost {
     return this.bound
   }
 
-  /** Loaded only where there is a listener for it. */
-  private async openHttpApi(): Promise<HttpApi> {
-    const { HttpApi } = await import('./admin/http-api.js')
   private async restore(config: Config): Promise<void> {
     const { context, listeners, sessions, wills, parts } = this
     const store = await (parts.openStore ?? openStore)(config)
@@ -160,6 +159,9 @@ export class Broker implements HandlerHost {
   }
 
     return new HttpApi(this.context, { bound: () => this.bound, numbers: () => this.sys.numbers() })
+  /** Loaded only where there is a listener for it. */
+  private async openHttpApi(): Promise<HttpApi> {
+    const { HttpApi } = await import('./admin/http-api.js')
   }
 
   private serve(listener: OpenListener, accepted: Accepted, since: number): void {
@@ -220,9 +222,9 @@ export class Broker implements HandlerHost {
     for (const putInForce of sockets.ready) putInForce()
     this.listeners.warnOfDates()
     const now = context.clock()
+    this.persistence?.reload(next.config)
     const { persistent_client_expiration: longest } = next.config
     if (longest !== undefined) this.sessions.boundExpiry(longest, now)
-    this.persistence?.reload(next.config)
     this.sessions.renew(now)
     for (const handler of [...this.handlers]) handler.recheck()
     this.bridges.reload()
@@ -267,9 +269,9 @@ export class Broker implements HandlerHost {
     this.sessions.tick(now)
     this.wills.tick(now)
     this.sys.tick(now)
+    this.persistence?.tick(now)
     const { retain_expiry_interval: minutes } = this.context.config
     if (minutes !== undefined && now - this.sweptAt >= minutes * 60_000) {
-    this.persistence?.tick(now)
       this.sweptAt = now
       this.context.router.retained.sweep(now)
     }
@@ -295,6 +297,6 @@ export class Broker implements HandlerHost {
     for (const handler of this.handlers) handler.abort()
     this.bridges.abort()
     this.bcrypt.close()
+    await this.persistence?.close()
   }
 }
-    await this.persistence?.close()
