@@ -196,6 +196,116 @@ describe(...suite('tsmq-sub prints what mosquitto_sub prints', [SUB]), () => {
   })
 })
 
+describe(...suite('tsmq-sub treats retained messages as mosquitto_sub does', [SUB]), () => {
+  before(open)
+  after(close)
+
+  const kept: readonly Sent[] = ['a', 'b/ü', 'c'].map((topic, index) => ({ topic, payload: `${index}`, retain: true }))
+  const live: readonly Sent[] = [
+    { topic: 'a', payload: 'live' },
+    { topic: 'c', payload: '' },
+    { topic: 'd', payload: 'last' },
+  ]
+  // biome-ignore format: one row a line
+  const rows: readonly (readonly [args: readonly string[], before: readonly Sent[], after: readonly Sent[]])[] = [
+    [['-v', '-C', '6'], kept, live],
+    [['-F', '%r %t %p', '-C', '6'], kept, live],
+    [['-R', '-v', '-C', '3'], kept, live],
+    [['-R', '-V', '5', '-v', '-C', '3'], kept, live],
+    [['-v', '--retained-only'], kept, live],
+    [['-V', '5', '-v', '--retained-only'], kept, live],
+    [['--retained-only', '-C', '2'], kept, []],
+    [['--retained-only', '-T', '+/a', '-v'], kept, live],
+    [['-v', '-q', '1', '-C', '3'], kept, []],
+    [['-V', '5', '-v', '--retain-as-published', '-F', '%r %p', '-C', '3'], kept, []],
+    [['-E'], kept, []],
+    [['-v', '-E', '-q', '2'], kept, []],
+    [['-W', '1', '-v'], kept, []],
+    [['-W', '1', '-R'], kept, []],
+  ]
+  for (const [index, [args, before, later]] of rows.entries())
+    test(args.join(' '), async () => {
+      const topic = `k${index}`
+      const publish = (list: readonly Sent[]) => {
+        for (const each of list) observer.publish({ ...each, topic: `${topic}/${each.topic}` })
+      }
+      publish(before)
+      const common = ['-t', `${topic}/#`, ...args]
+      const theirs = mosquittoSub(['-i', `their${topic}`, ...common])
+      const ours = start('tsmq-sub', broker.port, ['-i', `our${topic}`, ...common])
+      for (const id of [`their${topic}`, `our${topic}`])
+        await until(
+          () => broker.log.some((line) => line.includes(`${id} `) && line.endsWith(` ${topic}/#`)),
+          `subscription of ${id}`,
+        )
+      publish(later)
+      const [{ stdout, status }, result] = [await theirs, await ours.result]
+      assert.equal(result.stdout.toString('latin1'), stdout)
+      assert.equal(result.status, status)
+    })
+})
+
+describe(...suite('tsmq-sub refuses what mosquitto_sub refuses', [SUB]), () => {
+  before(open)
+  after(close)
+
+  // biome-ignore format: one row a line
+  const rows: readonly (readonly string[])[] = [
+    [],
+    ['-t', 'a#'],
+    ['-t', '+a'],
+    ['-t', ''],
+    ['-t'],
+    ['-t', 'a', '-T', 'a/#/b'],
+    ['-t', 'a', '-U', '#a'],
+    ['-t', 'a', '-C', '0'],
+    ['-t', 'a', '-C'],
+    ['-t', 'a', '-W', '0'],
+    ['-t', 'a', '-F', '%'],
+    ['-t', 'a', '-F', '%k'],
+    ['-t', 'a', '-F', 'a\\'],
+    ['-t', 'a', '-F', 'a\\q'],
+    ['-t', 'a', '-F', 'a@'],
+    ['-t', 'a', '-q', '3'],
+    ['-t', 'a', '-k', '4'],
+    ['-t', 'a', '-p', '65536'],
+    ['-t', 'a', '-V', '7'],
+    ['-t', 'a', '-x', 'abc'],
+    ['-t', 'a', '-i', 'x', '-I', 'y'],
+    ['-t', 'a', '-c'],
+    ['-t', 'a', '-R', '--retained-only'],
+    ['-t', 'a', '--random-filter', '0'],
+    ['-t', 'a', '--will-payload', 'x'],
+    ['-t', 'a', '--will-retain'],
+    ['-t', 'a', '-D', 'subscribe', 'nonsense', '1'],
+    ['-t', 'a', '-D', 'subscribe', 'content-type', 'x'],
+    ['-t', 'a', '-m', 'x'],
+    ['-t', 'a', '--nonsense'],
+    ['stray'],
+  ]
+  for (const args of rows)
+    test(args.join(' ') || 'nothing', async () => {
+      const theirs = await new Program(SUB, args, { input: '' }).end()
+      const ours = await tool('tsmq-sub', broker.port, args)
+      assert.deepEqual([ours.status, theirs.status], [1, 1])
+      assert.deepEqual([ours.stdout.toString(), ours.stderr === ''], ['', theirs.stderr === '' && theirs.stdout === ''])
+    })
+
+  // What differs on purpose.
+  // biome-ignore format: one row a line
+  const differences: readonly (readonly [args: readonly string[], theirs: number, ours: number, reason: string])[] = [
+    [['--help'], 1, 0, 'help that was asked for is no failure'],
+    [['--version'], 1, 0, 'nor is the version'],
+    [['-t', 'a', '-p', '1'], 1, 69, 'where a connection failed has a status of its own'],
+  ]
+  for (const [args, their, our, reason] of differences)
+    test(`${args.join(' ')}: ${our} and not ${their}, because ${reason}`, async () => {
+      const theirs = await new Program(SUB, ['-h', '127.0.0.1', ...args], { input: '' }).end()
+      const ours = await tool('tsmq-sub', broker.port, args)
+      assert.deepEqual([ours.status, theirs.status], [our, their])
+    })
+})
+
 describe(...suite('tsmq-pub does what mosquitto_pub does', [PUB]), () => {
   before(async () => {
     await open()
@@ -246,7 +356,6 @@ describe(...suite('tsmq-pub does what mosquitto_pub does', [PUB]), () => {
     [['-m', 'x', '--nonsense']],
     [['-f', '/no/such/file']],
     [['-s'], ''],
-    [['-m', 'x', '-p', '1']],
   ]
   for (const [index, [args, input = '']] of rows.entries())
     test(args.map((word) => word.slice(0, 20)).join(' '), async () => {
@@ -258,6 +367,19 @@ describe(...suite('tsmq-pub does what mosquitto_pub does', [PUB]), () => {
       assert.equal(ours.status, theirs.status)
       assert.equal(ours.stdout.toString(), theirs.stdout)
       assert.equal(ours.stderr === '', theirs.stderr === '')
+    })
+
+  // What differs on purpose.
+  // biome-ignore format: one row a line
+  const differences: readonly (readonly [args: readonly string[], theirs: number, ours: number, reason: string])[] = [
+    [['-t', 'a', '-m', 'x', '-p', '1'], 1, 69, 'where a connection failed has a status of its own'],
+    [['--help'], 1, 0, 'help that was asked for is no failure'],
+  ]
+  for (const [args, their, our, reason] of differences)
+    test(`${args.join(' ')}: ${our} and not ${their}, because ${reason}`, async () => {
+      const theirs = await new Program(PUB, ['-h', '127.0.0.1', ...args], { input: '' }).end()
+      const ours = await tool('tsmq-pub', broker.port, args)
+      assert.deepEqual([ours.status, theirs.status], [our, their])
     })
 
   /** What the observer has been given since it was last asked. */
