@@ -7,13 +7,12 @@ import {
   openSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { hostname } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { exit } from './exit.js'
 import { PasswdError, systemFailure } from './tsmq-passwd-error.js'
 
@@ -66,23 +65,28 @@ export async function withLock<T>(
 }
 
 async function acquire(path: string, lock: string, owner: string, times: LockTimes): Promise<void> {
-  const end = performance.now() + times.wait
+  const end = now() + times.wait
   let seen = ''
-  let since = performance.now()
+  let since = now()
   while (!takeLock(path, lock, owner)) {
     const content = contentOf(lock)
     const look = `${content} ${statSync(lock, { throwIfNoEntry: false })?.mtimeMs}`
-    const now = performance.now()
+    const time = now()
     if (look !== seen) {
       seen = look
-      since = now
+      since = time
     }
     const patience = content === '' ? Math.min(NAMELESS_MS, times.stale) : times.stale
-    if (content !== undefined && (isOwnerGone(content) || now - since >= patience)) breakLock(lock, content, owner)
-    else if (now > end)
+    if (content !== undefined && (isOwnerGone(content) || time - since >= patience)) breakLock(lock, content, owner)
+    else if (time > end)
       throw new PasswdError(`${path} is being changed by another process; if none is running, delete ${lock}`)
-    else await sleep(RETRY_MS * (0.5 + Math.random()))
+    else await new Promise((resolve) => setTimeout(resolve, RETRY_MS * (0.5 + Math.random())))
   }
+}
+
+/** Milliseconds of a clock that nobody sets; the module of `performance` takes longer to load than a lock to take. */
+function now(): number {
+  return process.uptime() * 1000
 }
 
 function takeLock(path: string, lock: string, owner: string): boolean {
@@ -117,10 +121,10 @@ function breakLock(lock: string, content: string, breaker: string): void {
   removeFile(aside)
 }
 
-/** Removes what is ours, if it can be done: what stays behind is in nobody's way. */
+/** Removes what is ours, if it is there and can be removed: what stays behind is in nobody's way. */
 export function removeFile(path: string): void {
   try {
-    rmSync(path, { force: true })
+    unlinkSync(path)
   } catch {
     // A lock without its owner is taken away by the next, another file written anew.
   }

@@ -1,16 +1,6 @@
 // Changing a file that others change and read at the same time: under its lock, and readers see the old file or the new one, never
 // a part, whenever the machine stops. Who holds the lock is for the file beside this one.
-import {
-  closeSync,
-  fchmodSync,
-  fchownSync,
-  fsyncSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, fchmodSync, fchownSync, fsyncSync, openSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { PasswdError, systemFailure } from './tsmq-passwd-error.js'
 import { removeFile, withLock } from './tsmq-passwd-lock.js'
@@ -44,7 +34,7 @@ export function replaceFile(path: string, content: Uint8Array): void {
   const next = `${path}.new`
   try {
     const old = statSync(path, { throwIfNoEntry: false })
-    rmSync(next, { force: true })
+    removeFile(next)
     const descriptor = openSync(next, 'wx', 0o600)
     try {
       writeFileSync(descriptor, content)

@@ -29,7 +29,7 @@ before(() => {
 import { syncBuiltinESMExports } from 'node:module'
 const { FAIL_AT, FAIL_WITH } = process.env
 let calls = 0
-for (const name of ['writeFileSync', 'fchmodSync', 'fchownSync', 'fsyncSync', 'closeSync', 'renameSync', 'rmSync', 'openSync']) {
+for (const name of ['writeFileSync', 'fchmodSync', 'fchownSync', 'fsyncSync', 'closeSync', 'renameSync', 'unlinkSync', 'openSync']) {
   const original = fs[name]
   fs[name] = (...args) => {
     const counts = name !== 'openSync' || args[1] === 'wx'
