@@ -6,6 +6,7 @@ import type { BoundListener } from '../broker/listeners.js'
 import type { Config } from '../options/config.js'
 import type { TsmqValues } from '../options/tsmq-options.js'
 import { BrokerLog } from './broker-log.js'
+import { KeyLogFile } from './key-log.js'
 import { logPainters } from './log-painters.js'
 import { writePidFile } from './pid-file.js'
 import { ProcessError } from './process-error.js'
@@ -47,11 +48,15 @@ export async function runUntilSignal(
   const version = packageVersion()
   const { config_file: files } = values
   const readyFile = values.ready_file === undefined ? undefined : new ReadyFile(values.ready_file)
+  const keyLogFile = values.tls_keylog
+  const keyLog = keyLogFile === undefined ? undefined : new KeyLogFile(keyLogFile, (text) => log.error(text))
   let removePidFile = () => {}
   log.info(`tsmq version ${version} starting`)
   log.info(files.length > 0 ? `Config loaded from ${files.join(', ')}.` : 'Using default config.')
+  if (keyLogFile !== undefined)
+    log.warning(`Keys are written to ${keyLogFile}: whoever has them can read what TLS connections carry.`)
   try {
-    const running = new Broker(config, { log, version })
+    const running = new Broker(config, { log, version, keyLog: keyLog?.write })
     broker = running
     const warnOfLooseFiles = (inForce: Config) => {
       for (const { message } of looseFiles(inForce)) log.warning(`Warning: ${message}`)
@@ -93,6 +98,7 @@ export async function runUntilSignal(
     log.info(`tsmq version ${version} terminating`)
   } finally {
     readyFile?.remove()
+    keyLog?.close()
     removePidFile()
     brokerLog.close()
   }

@@ -119,8 +119,7 @@ export const tsmqOptions = [
     flags: ['--tls-keylog'],
     kind: 'file',
     args: ['FILE'],
-    later: true,
-    help: 'Append the keys of TLS sessions to this file, for Wireshark.',
+    help: 'Append the keys of TLS connections to this file: whoever has them can read the traffic. For Wireshark.',
   },
   {
     name: 'completion',

@@ -182,7 +182,7 @@ const cases: readonly Case[] = [
   ['tsmq', '--test-config', '--test-config needs --config-file too'],
   ['tsmq', '--test-config -c a', { test_config: true, config_file: ['a'] }],
   ['tsmq', '-h -x', { help: true }],
-  ['tsmq', '--tls-keylog k', '--tls-keylog is not supported yet'],
+  ['tsmq', '--tls-keylog k', { tls_keylog: 'k' }],
   ['tsmq', 'run', "unexpected word 'run': the value of an option stands behind its flag"],
   ['passwd', '-b -c', { batch: true, create: true }],
   ['passwd', '-H argon2id --cost 12 -I 5', { hash: 'argon2id', cost: 12, iterations: 5 }],

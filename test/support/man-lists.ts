@@ -23,7 +23,7 @@ const everyDirective: readonly Directive[] = [...brokerOptions, ...listenerOptio
 
 /** The lists of each page by their names in the markers. */
 export const manLists: Readonly<Record<string, Lists>> = {
-  'tsmq.8': { options: flagList(tsmqOptions), later: laterNames(tsmqOptions) },
+  'tsmq.8': { options: flagList(tsmqOptions) },
   'tsmq.conf.5': {
     access: directiveList(accessOptions),
     listeners: directiveList(listenerOptions),

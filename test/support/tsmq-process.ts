@@ -58,7 +58,7 @@ export async function startTsmq({
     env,
   })
   try {
-    const opened = await program.line(/Opening ipv4 listen socket on port \d+\./)
+    const opened = await program.line(/Opening ipv4 (?:\w+ )*listen socket on port \d+\./)
     await program.line(/ running$/)
     const port = Number(/port (\d+)\./.exec(opened)?.[1])
     return {
