@@ -85,7 +85,9 @@ export class Terminal {
 /** @param quiet no spinner. */
 export async function openTerminal(streams: Streams, quiet: boolean): Promise<Terminal> {
   const isTerminal = streams.stderr.isTTY === true
-  const spins = isTerminal && streams.env.TERM !== 'dumb' && !quiet
+  // A terminal that does not know its width: ora would clear lines without end.
+  const hasWidth = streams.stderr.columns !== 0
+  const spins = isTerminal && hasWidth && streams.env.TERM !== 'dumb' && !quiet
   if (!isColoured(isTerminal, streams.env)) return new Terminal(streams, spins, plain, plain)
   const { Chalk } = await import('chalk')
   const chalk = new Chalk({ level: 1 })

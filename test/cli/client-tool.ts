@@ -10,6 +10,8 @@ export interface ToolOptions {
   readonly input?: string | Buffer
   /** Whether stdout and stderr are terminals. */
   readonly terminal?: boolean
+  /** Of that terminal; 80 unless given. */
+  readonly columns?: number
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -59,7 +61,7 @@ export function start(
   const stays = () => true
   const stderr = Object.assign(new PassThrough(), {
     isTTY,
-    columns: 80,
+    columns: options.columns ?? 80,
     cursorTo: stays,
     clearLine: stays,
     moveCursor: stays,

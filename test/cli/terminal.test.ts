@@ -43,13 +43,15 @@ describe('the spinner', () => {
     const { status, stdout } = await run.result
     assert.deepEqual([status, stdout.toString()], [0, ''])
   })
-  for (const [name, args, terminal] of [
-    ['--quiet', ['--quiet'], true],
-    ['no terminal', [], false],
+  for (const [name, args, options] of [
+    ['--quiet', ['--quiet'], { terminal: true }],
+    ['no terminal', [], { terminal: false }],
+    ['a dumb terminal', [], { terminal: true, env: { TERM: 'dumb' } }],
+    ['a terminal that does not know its width', [], { terminal: true, columns: 0 }],
   ] as const)
     test(`does not show: ${name}`, async (t) => {
       const broker = await ScriptedBroker.start(t)
-      const run = start('tsmq-sub', broker.port, ['-t', 'a', '-W', '1', ...args], { terminal })
+      const run = start('tsmq-sub', broker.port, ['-t', 'a', '-W', '1', ...args], options)
       assert.deepEqual([(await run.result).status, run.stderr], [255, ''])
     })
   test('does not show when connecting is quick', async (t) => {
