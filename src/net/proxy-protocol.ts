@@ -39,7 +39,7 @@ const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 const PREFIX = Buffer.from('PROXY ', 'latin1')
 
 const Command = { LOCAL: 0, PROXY: 1 } as const
-const Tlv = { SSL: 0x20, SSL_VERSION: 0x21, SSL_CN: 0x22, SSL_CIPHER: 0x23 } as const
+const Tlv = { CRC32C: 0x03, SSL: 0x20, SSL_VERSION: 0x21, SSL_CN: 0x22, SSL_CIPHER: 0x23 } as const
 const SslBit = { SSL: 0x01, CERTIFICATE_IN_SESSION: 0x04 } as const
 /** Address family and transport → bytes of its two addresses with their ports. */
 const ADDRESS_BYTES: Readonly<Record<number, number>> = { 0: 0, 17: 12, 33: 36, 49: 216 }
@@ -95,8 +95,30 @@ function parseBinary(bytes: Buffer): ProxyHeader | undefined {
   const addresses = ADDRESS_BYTES[family]
   if (addresses === undefined) throw new ProxyHeaderError('the PROXY header has an unknown address family')
   if (size < addresses) throw new ProxyHeaderError('the addresses of the PROXY header are cut short')
-  const ssl = tlvs(payload.subarray(addresses)).get(Tlv.SSL)
+  const fields = tlvs(payload.subarray(addresses))
+  const sum = fields.get(Tlv.CRC32C)
+  if (sum !== undefined) checkSum(bytes.subarray(0, length), sum)
+  const ssl = fields.get(Tlv.SSL)
   return { length, isHealthCheck: false, source: sourceOf(family, payload), tls: ssl && tlsOf(ssl) }
+}
+
+/** The sum is that of the whole header with zeros in its place. */
+function checkSum(header: Buffer, sum: Buffer): void {
+  if (sum.length !== 4) throw new ProxyHeaderError('the checksum of the PROXY header is cut short')
+  const summed = Buffer.from(header)
+  const at = sum.byteOffset - header.byteOffset
+  summed.fill(0, at, at + 4)
+  if (crc32c(summed) !== sum.readUInt32BE(0)) throw new ProxyHeaderError('the checksum of the PROXY header is wrong')
+}
+
+/** Castagnoli, reflected (RFC 3720 appendix B.4). */
+function crc32c(bytes: Buffer): number {
+  let rest = 0xffffffff
+  for (const byte of bytes) {
+    rest ^= byte
+    for (let bit = 0; bit < 8; bit++) rest = (rest >>> 1) ^ (0x82f63b78 & -(rest & 1))
+  }
+  return (rest ^ 0xffffffff) >>> 0
 }
 
 function sourceOf(family: number, payload: Buffer): ProxyHeader['source'] {

@@ -86,9 +86,12 @@ const DEFAULT_PSK_LIST = 'kECDHEPSK:kDHEPSK:kPSK:!eNULL:@STRENGTH'
 
 const { SSL_OP_CIPHER_SERVER_PREFERENCE, SSL_OP_NO_RENEGOTIATION, SSL_OP_NO_TICKET } = constants
 
-/** What Node knows of a finished handshake and says only to its own servers. */
+/** What Node knows of a handshake and says only to its own servers. */
 interface Verifier {
-  readonly _handle?: { verifyError?(): (Error & { readonly code: string }) | null } | null
+  readonly _handle?: {
+    verifyError?(): (Error & { readonly code: string }) | null
+    getServername?(): string | false | null
+  } | null
 }
 
 /** `tls.createServer` takes these too, and hands them to its sockets. */
@@ -99,6 +102,13 @@ interface ServerSocketOptions extends TLSSocketOptions {
 
 /** Most certificates that are looked at behind a client's. */
 const MOST_SHOWN = 10
+
+/** Alerts of a client that finds a certificate wrong which is in order. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
+  'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN',
+  'ERR_SSL_TLSV1_ALERT_ACCESS_DENIED',
+])
 
 const UNVERIFIED = Object.assign(new Error('the certificate was not verified'), { code: 'UNVERIFIED' })
 
@@ -183,7 +193,12 @@ export class TlsAcceptor {
   private shakeHands(socket: Socket, outcome: HandshakeOutcome): void {
     const secured = new TLSSocket(socket, this.options)
     if (this.rules.keyLog !== undefined) secured.on('keylog', this.rules.keyLog)
-    const left = failing(secured, outcome, (error) => this.reasonOf(secured, error))
+    let wanted: string | undefined
+    // Only now it is still known.
+    secured.once('_tlsError', () => {
+      wanted = (secured as unknown as Verifier)._handle?.getServername?.() || undefined
+    })
+    const left = failing(secured, outcome, (error) => this.reasonOf(secured, error, wanted))
     secured.once('secure', () => {
       secured.off('close', left)
       const chain = this.rules.clientCertificate === 'unused' ? [] : chainOf(secured)
@@ -199,11 +214,21 @@ export class TlsAcceptor {
     })
   }
 
-  private reasonOf(socket: TLSSocket, error: Error): string {
+  /** @param wanted the name under which the client has looked for this listener */
+  private reasonOf(socket: TLSSocket, error: Error, wanted: string | undefined): string {
     const identity = this.identities.get(socket)
-    if (identity === undefined) return tlsReason(error)
+    if (identity === undefined) return tlsReason(error) + this.mismatch(error, wanted)
     const isKnown = this.rules.psk?.keyOf(identity) !== undefined
     return isKnown ? `wrong key for PSK identity '${identity}'` : `unknown PSK identity '${identity}'`
+  }
+
+  /** The likely cause, when a client that was looking for another name refuses the certificate. */
+  private mismatch(error: Error, wanted: string | undefined): string {
+    const [leaf] = this.own
+    const isRefusal = 'code' in error && REFUSALS.has(String(error.code))
+    if (!isRefusal || leaf === undefined || wanted === undefined || leaf.checkHost(wanted) !== undefined) return ''
+    const names = leaf.subjectAltName?.replace(/(^|, )(DNS|IP Address|URI):/g, '$1') ?? subjectName(leaf)
+    return `: it looks for ${wanted}, and the certificate is for ${names}`
   }
 
   /** What is wrong with the client's certificate. */

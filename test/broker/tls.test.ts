@@ -2,6 +2,7 @@
 // limits of time and number, WebSocket over TLS. Certificates are made with openssl; clients are Node's.
 
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as dial, type Socket } from 'node:net'
@@ -259,6 +260,36 @@ password_file {folder}/passwords`,
       assert.equal(await visit(broker, certificates.client(name)), 0, name)
     for (const name of ['late_impostor', 'impostor', 'stranger', 'self', 'server_only'])
       assert.equal(await visit(broker, certificates.client(name)), 'closed', name)
+  })
+
+  describe('what a client says of the certificate of the listener', () => {
+    for (const { name, args, says } of [
+      {
+        name: 'another name',
+        args: ['-servername', 'wrong.example', '-verify_hostname', 'wrong.example', '-CAfile', '{c}/ca.crt'],
+        says: /refuses the certificate of this listener: it looks for wrong\.example, and the certificate is for localhost, 127\.0\.0\.1\.$/,
+      },
+      {
+        name: 'another authority',
+        args: ['-CAfile', '{c}/other.crt'],
+        says: /: the client does not know the issuer of the certificate of this listener\.$/,
+      },
+      {
+        name: 'expired',
+        args: ['-CAfile', '{c}/ca.crt'],
+        says: /: the client finds the certificate of this listener expired\.$/,
+      },
+    ])
+      test(`openssl s_client: ${name}`, async () => {
+        const conf = name === 'expired' ? 'certfile {c}/expired.crt\nkeyfile {c}/expired.key' : ''
+        const broker = await start(conf)
+        const words = args.map((word) => word.replace('{c}', certificates.folder))
+        const own = ['s_client', '-verify_return_error', '-connect', `127.0.0.1:${broker.port}`, ...words]
+        const client = execFile('openssl', own)
+        client.on('error', () => {})
+        await logged(broker, says)
+        client.kill()
+      })
   })
 
   describe('versions and ciphers', () => {

@@ -125,6 +125,30 @@ for (const { name, version, bytes, read } of cases)
       assert.equal(parseProxyHeader(version, header.subarray(0, size)), undefined, `${size} bytes`)
   })
 
+/** CRC32C by long division of the bits, not reflected; the reference is RFC 3720 appendix B.4. */
+function sumOf(bytes: Buffer): number {
+  const reverse = (value: number, size: number) =>
+    Number.parseInt([...value.toString(2).padStart(size, '0')].reverse().join(''), 2)
+  let rest = 0xffffffffn
+  for (const byte of bytes) {
+    rest ^= BigInt(reverse(byte, 8)) << 24n
+    for (let i = 0; i < 8; i++) rest = rest & 0x80000000n ? ((rest << 1n) ^ 0x11edc6f41n) & 0xffffffffn : rest << 1n
+  }
+  return reverse(Number(rest ^ 0xffffffffn), 32)
+}
+
+/** A header with its checksum as the last field, changed by `wrong`. */
+function summed(wrong = 0): Buffer {
+  const bytes = binary('21', '11', Buffer.concat([IPV4, ssl(1, 0, ...NAMES), tlv(0x03, Buffer.alloc(4))]))
+  bytes.writeUInt32BE((sumOf(bytes) ^ wrong) >>> 0, bytes.length - 4)
+  return bytes
+}
+
+test('PROXY v2: the checksum is CRC32C of the header', () => {
+  assert.equal(sumOf(Buffer.from('123456789')), 0xe3069283)
+  assert.equal(parseProxyHeader(2, summed())?.tls?.commonName, 'client one')
+})
+
 const wrong: readonly { readonly name: string; readonly version: 1 | 2; readonly bytes: Buffer | string }[] = [
   { name: 'a CONNECT', version: 1, bytes: hex('10') },
   { name: 'a TLS handshake', version: 1, bytes: hex('16 03 01') },
@@ -156,6 +180,8 @@ const wrong: readonly { readonly name: string; readonly version: 1 | 2; readonly
   { name: 'a field cut short', version: 2, bytes: binary('21', '00', hex('04 00 03 01 02')) },
   { name: 'the beginning of a field', version: 2, bytes: binary('21', '00', hex('04 00')) },
   { name: 'a field of TLS of four bytes', version: 2, bytes: binary('21', '00', tlv(0x20, Buffer.alloc(4))) },
+  { name: 'a wrong checksum', version: 2, bytes: summed(1) },
+  { name: 'a checksum of three bytes', version: 2, bytes: binary('21', '00', tlv(0x03, Buffer.alloc(3))) },
   {
     name: 'a field within that of TLS cut short',
     version: 2,
