@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { type Broker, CORES, type Command, type ExtraSettings, findBrokers, pinned, startBroker } from './brokers.js'
 import { cpuSeconds, peakResidentBytes, residentBytes } from './process-usage.js'
-import { type JudgedRun, judge, type Run, tableHead, tableRows } from './report.js'
+import { type JudgedRun, judge, PLAIN, type Run, tableHead, tableRows } from './report.js'
 import { type ListenerKind, LOGIN_STORM_CLIENTS, type Measures, SCENARIOS, type Scenario } from './scenarios.js'
 import { selfSigned } from './self-signed.js'
 import { stormPasswordFile } from './storm-users.js'
@@ -65,6 +65,9 @@ export async function runBrokerSuite(words: readonly string[]): Promise<void> {
   for (const scenario of scenarios) {
     const runs: Run[] = []
     for (const broker of brokers) if (applies(scenario, broker)) runs.push(await measure(scenario, broker, settings))
+    const plain = brokers.find(({ name }) => name === 'tsmq')
+    if (scenario.plainLines !== undefined && plain !== undefined)
+      runs.push(await measure({ ...scenario, lines: scenario.plainLines }, { ...plain, name: PLAIN }, settings))
     const judged = judge(scenario, runs)
     all.push(...judged)
     if (!values.json && judged.length > 0) console.log(tableRows(scenario, judged))
@@ -88,7 +91,7 @@ function choose<Row extends { readonly name: string }>(
 
 /** Only tsmq reads bcrypt password files; another kind of listener is a matter of the configuration file. */
 function applies(scenario: Scenario, broker: Broker): boolean {
-  if (scenario.listener !== undefined) return broker.readsConf
+  if (scenario.listener !== undefined || scenario.lines !== undefined) return broker.readsConf
   return scenario.program !== 'login-storm' || broker.name === 'tsmq'
 }
 
@@ -97,7 +100,7 @@ async function measure(scenario: Scenario, broker: Broker, settings: Settings): 
   const isStorm = scenario.program === 'login-storm'
   const core = isStorm ? undefined : CORES.broker
   try {
-    const running = await startBroker(broker, core, isStorm ? stormSettings() : listenerSettings(scenario.listener))
+    const running = await startBroker(broker, core, isStorm ? stormSettings() : ownSettings(scenario))
     try {
       const measures =
         scenario.program === 'nothing'
@@ -117,6 +120,11 @@ function stormSettings(): ExtraSettings {
     lines: ['password_file {folder}/passwords'],
     files: { passwords: stormPasswordFile(LOGIN_STORM_CLIENTS) },
   }
+}
+
+function ownSettings({ listener, lines = [] }: Scenario): ExtraSettings {
+  const settings = listenerSettings(listener)
+  return { ...settings, lines: [...settings.lines, ...lines] }
 }
 
 function listenerSettings(listener: ListenerKind | undefined): ExtraSettings {

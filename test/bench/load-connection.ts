@@ -23,6 +23,8 @@ export interface Identity {
   readonly clientId: string
   readonly username?: string
   readonly password?: string
+  /** False: messages wait while it is away. */
+  readonly cleanSession?: boolean
 }
 
 /** What a generator does with a connection that is up. */
@@ -55,7 +57,8 @@ export class LoadConnection {
     this.socket = this.transport.socket
     this.socket.on('error', (error) => this.onLost(error.message))
     this.socket.on('end', () => this.onLost('the broker closed a connection'))
-    const packet = connectFrame(identity.clientId, identity.username, identity.password)
+    const { clientId, username, password, cleanSession } = identity
+    const packet = connectFrame(clientId, username, password, cleanSession)
     this.transport.opened(() => this.socket.write(this.framed(packet)))
   }
 

@@ -27,6 +27,8 @@ export interface LoadOptions {
   fanAll: number
   /** QoS 1 and 2 publishes in flight per publisher at most. */
   inFlight: number
+  /** 1: each topic has a subscriber with a lasting session, too, that is away; latencies of acknowledgements are measured. */
+  away: number
   /** 1: over TLS 1.3. */
   tls: number
   /** 1: over WebSocket, a packet in each frame. */
@@ -34,7 +36,7 @@ export interface LoadOptions {
 }
 
 /** Without a number behind them. */
-const FLAGS: ReadonlySet<keyof LoadOptions> = new Set(['fanAll', 'tls', 'webSocket'])
+const FLAGS: ReadonlySet<keyof LoadOptions> = new Set(['fanAll', 'away', 'tls', 'webSocket'])
 
 const LETTERS: Readonly<Record<string, keyof LoadOptions>> = {
   p: 'port',
@@ -51,6 +53,7 @@ const LETTERS: Readonly<Record<string, keyof LoadOptions>> = {
   C: 'idle',
   F: 'fanAll',
   i: 'inFlight',
+  O: 'away',
   T: 'tls',
   X: 'webSocket',
 }
@@ -72,6 +75,7 @@ export function parseLoadOptions(args: readonly string[]): LoadOptions {
     idle: 0,
     fanAll: 0,
     inFlight: 20,
+    away: 0,
     tls: 0,
     webSocket: 0,
   }

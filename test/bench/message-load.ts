@@ -36,6 +36,8 @@ interface Publisher {
   readonly repeated: Buffer
   packetId: number
   inFlight: number
+  /** By packet identifier: when it was sent, where latencies of acknowledgements are measured. */
+  readonly sentAt: Float64Array
   /** QoS 0 publishes of this turn that are not written yet. */
   pending: number
 }
@@ -82,8 +84,13 @@ export class MessageLoad {
   }
 
   private async connect(): Promise<void> {
-    const { port, publishers, subscribers, topics, wildcards, fanAll, qos, size } = this.options
+    const { port, publishers, subscribers, topics, wildcards, fanAll, qos, size, away } = this.options
     const afterRead = (): void => this.scheduleTurn()
+    for (let i = 0; i < away * topics; i++) {
+      const sleeper = await LoadConnection.open(port, { clientId: `d${i}-${process.pid}`, cleanSession: false })
+      await sleeper.subscribe([`bench/${i}/v`], qos)
+      sleeper.close()
+    }
     for (let i = 0; i < subscribers; i++) {
       const connection = await this.open(`s${i}-${process.pid}`, port)
       await connection.subscribe([fanAll ? 'bench/#' : `bench/${i % topics}/v`], qos)
@@ -95,7 +102,9 @@ export class MessageLoad {
       const framed = connection.framed(frame.bytes)
       const copies = Math.max(1, Math.floor(REPEATED_BYTES / framed.length))
       const repeated = Buffer.concat(Array.from({ length: copies }, () => framed))
-      const publisher = { connection, frame, framedSize: framed.length, repeated, packetId: 0, inFlight: 0, pending: 0 }
+      const sentAt = new Float64Array(away > 0 ? 65_536 : 0)
+      const counters = { packetId: 0, inFlight: 0, pending: 0 }
+      const publisher = { connection, frame, framedSize: framed.length, repeated, sentAt, ...counters }
       this.publishers.push(publisher)
       connection.start({ onFrame: this.publisherFrames(publisher), afterRead })
     }
@@ -144,7 +153,11 @@ export class MessageLoad {
     return (bytes, start, body) => {
       const type = (bytes[start] as number) >> 4
       if (type === 5) publisher.connection.appendAck(0x62, bytes[body] as number, bytes[body + 1] as number)
-      else publisher.inFlight--
+      else {
+        publisher.inFlight--
+        const sent = publisher.sentAt[((bytes[body] as number) << 8) | (bytes[body + 1] as number)]
+        if (sent !== undefined) this.latencies.add(performance.now() - sent)
+      }
     }
   }
 
@@ -220,6 +233,7 @@ export class MessageLoad {
       publisher.packetId = (publisher.packetId % 65_535) + 1
       bytes.writeUInt16BE(publisher.packetId, packetIdAt)
       publisher.inFlight++
+      if (this.options.away > 0) publisher.sentAt[publisher.packetId] = performance.now()
     }
     publisher.connection.append(bytes)
     this.outstanding += this.deliveriesPerPublish
@@ -227,7 +241,7 @@ export class MessageLoad {
   }
 
   private async measure(): Promise<MessageLoadResult> {
-    const { seconds, brokerPid, window, qos, rate } = this.options
+    const { seconds, brokerPid, window, qos, rate, away } = this.options
     const sent = this.sent
     const received = this.received
     const brokerCpu = cpuSeconds(brokerPid)
@@ -252,7 +266,7 @@ export class MessageLoad {
     const cpu = cpuSeconds(brokerPid) - brokerCpu
     const own = process.cpuUsage(ownCpu)
     const messages = this.received - received + this.sent - sent
-    const lat_us = rate > 0 ? this.latencies.percentiles() : undefined
+    const lat_us = rate > 0 || away > 0 ? this.latencies.percentiles() : undefined
     return {
       in_s: (this.sent - sent) / elapsed,
       out_s: (this.received - received) / elapsed,

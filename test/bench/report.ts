@@ -4,6 +4,8 @@ import type { Floor, Measures, Scenario } from './scenarios.js'
 /** The floors are tsmq's; the ratios are to this broker. */
 const JUDGED = 'tsmq'
 const REFERENCE = 'mosquitto'
+/** tsmq without what a scenario is about. */
+export const PLAIN = 'tsmq plain'
 
 /** One broker's run of one scenario. */
 export interface Run {
@@ -34,6 +36,7 @@ const COLUMNS = [
 /** Judges all brokers' runs of one scenario against each other and the floors. */
 export function judge(scenario: Scenario, runs: readonly Run[]): JudgedRun[] {
   const reference = runs.find((run) => run.broker === REFERENCE)?.measures
+  const plain = runs.find((run) => run.broker === PLAIN)?.measures
   return runs.map((run) => {
     const ratio = quotient(run.measures[scenario.compares], reference?.[scenario.compares])
     const floors = run.broker === JUDGED && run.failure === undefined ? scenario.floors : []
@@ -41,7 +44,7 @@ export function judge(scenario: Scenario, runs: readonly Run[]): JudgedRun[] {
       scenario: scenario.name,
       ...run,
       ...(ratio !== undefined && { ratio }),
-      floors: floors.flatMap((floor) => verdict(floor, run.measures, reference)),
+      floors: floors.flatMap((floor) => verdict(floor, run.measures, floor.against === 'plain' ? plain : reference)),
     }
   })
 }
@@ -54,7 +57,8 @@ function verdict(floor: Floor, measures: Measures, reference: Measures | undefin
   const isHeld =
     value >= (floor.atLeast ?? Number.NEGATIVE_INFINITY) && value <= (floor.atMost ?? Number.POSITIVE_INFINITY)
   const bound = floor.atLeast !== undefined ? `≥ ${floor.atLeast}` : `≤ ${floor.atMost}`
-  const text = `${floor.measure} ${bound}${floor.against === 'fixed' ? '' : ' ×'}`
+  const unit = floor.against === 'fixed' ? '' : floor.against === 'plain' ? ' × plain' : ' ×'
+  const text = `${floor.measure} ${bound}${unit}`
   return [{ text, isHeld }]
 }
 

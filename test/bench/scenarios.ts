@@ -22,12 +22,12 @@ export interface Measures {
   note?: string
 }
 
-/** A bound on one measure: as a multiple of Mosquitto's in the same run, or absolute. */
+/** A bound on one measure: as a multiple of Mosquitto's or of tsmq's with `plainLines` in the same run, or absolute. */
 export interface Floor {
   readonly measure: Exclude<keyof Measures, 'note'>
   readonly atLeast?: number
   readonly atMost?: number
-  readonly against: 'mosquitto' | 'fixed'
+  readonly against: 'mosquitto' | 'plain' | 'fixed'
 }
 
 export type ListenerKind = 'tls' | 'websockets' | 'websockets over tls'
@@ -44,6 +44,10 @@ export interface Scenario {
   readonly args: string
   /** What the listener speaks, where it is not plain MQTT over TCP. */
   readonly listener?: ListenerKind
+  /** Added to the configuration of brokers that read one. */
+  readonly lines?: readonly string[]
+  /** tsmq runs once more with these instead. */
+  readonly plainLines?: readonly string[]
   /** The measure whose ratio to Mosquitto's is shown. */
   readonly compares: Exclude<keyof Measures, 'note'>
   readonly floors: readonly Floor[]
@@ -91,6 +95,15 @@ export const SCENARIOS: readonly Scenario[] = [
     title: 'QoS 2, 50 pairs',
     args: '-P50 -S50 -k50 -w 5000 -q2',
     floors: timesMosquitto(6),
+  },
+  {
+    ...throughput,
+    name: 'durable',
+    title: 'QoS 1, 50 pairs, 50 away, disk',
+    args: '-P50 -S50 -k50 -w 5000 -q1 -O',
+    lines: ['max_queued_messages 0', 'persistence true', 'persistence_location {folder}/'],
+    plainLines: ['max_queued_messages 0'],
+    floors: [...timesMosquitto(1), { measure: 'rate', atLeast: 0.5, against: 'plain' }],
   },
   { ...throughput, name: '4k', title: 'QoS 0, 4 KiB', args: '-P1 -S1 -s 4096 -w 500', floors: timesMosquitto(2.5) },
   { ...throughput, name: '64k', title: 'QoS 0, 64 KiB', args: '-P1 -S1 -s 65536 -w 50', floors: timesMosquitto(1) },

@@ -36,9 +36,9 @@ function text(value: string): Buffer {
 }
 
 /** CONNECT with a clean session and no keep alive; with both `username` and `password`, or neither. */
-export function connectFrame(clientId: string, username?: string, password?: string): Buffer {
+export function connectFrame(clientId: string, username?: string, password?: string, cleanSession = true): Buffer {
   const hasCredentials = username !== undefined && password !== undefined
-  const flags = hasCredentials ? 0xc2 : 0x02
+  const flags = (hasCredentials ? 0xc0 : 0) | (cleanSession ? 0x02 : 0)
   const credentials = hasCredentials ? [text(username), text(password)] : []
   return packet(0x10, Buffer.concat([text('MQTT'), Buffer.from([4, flags, 0, 0]), text(clientId), ...credentials]))
 }
