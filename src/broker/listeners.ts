@@ -99,9 +99,9 @@ export class Listeners {
     listener.sockets = new Listener({
       onAccept: (accepted) => this.onAccept(listener, accepted),
       onArrival: (arriving) => this.onArrival(listener, arriving),
-      onFailure: (error) => log.error(`Listener on port ${config.port}: ${error.message}.`),
+      onFailure: (error) => log.error(`Listener on port ${listener.port}: ${error.message}.`),
     })
-    return listener.sockets.listen({
+    const bound = await listener.sockets.listen({
       path: config.path,
       host: config.bind_address,
       port,
@@ -109,6 +109,8 @@ export class Listeners {
       interfaceName: config.bind_interface,
       ...this.socketRules(settings, config),
     })
+    listener.port = bound[0]?.port ?? port
+    return bound
   }
 
   private onAccept(listener: OpenListener, accepted: Accepted): void {
@@ -153,7 +155,7 @@ export class Listeners {
     }
     this.limits.add(listener, counted)
     if (config.connection_messages && !('isProxied' in connection && connection.isProxied))
-      log.notice(`New connection from ${address}:${port} on port ${listener.config.port}.`)
+      log.notice(`New connection from ${address}:${port} on port ${listener.port}.`)
     return true
   }
 

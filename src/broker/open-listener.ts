@@ -8,6 +8,8 @@ export class OpenListener {
   config: ListenerConfig
   /** What it is called in what outlives the broker: its port and address, or its path. */
   readonly origin: string
+  /** What is listened on where the settings leave it open; 0 for a Unix socket. */
+  port: number
   /** Undefined where the machine lacks the address family, in local-only mode. */
   sockets: Listener | undefined = undefined
   /** Open connections that came in here. */
@@ -16,6 +18,7 @@ export class OpenListener {
   constructor(config: ListenerConfig) {
     this.config = config
     const { path, port, bind_address: host } = config
+    this.port = port
     this.origin = path ?? (host === undefined ? `${port}` : `${port} ${host}`)
   }
 }

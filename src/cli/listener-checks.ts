@@ -101,7 +101,7 @@ export async function tryListeners(config: Config, findings: Findings): Promise<
         port,
         family,
         interfaceName,
-        ...socketRules(config, listener, () => undefined),
+        ...socketRules(config, listener, () => undefined, undefined),
       })
     } catch (error) {
       findings.add('error', listener.where, `cannot listen on ${addressText(listener)}: ${failureText(error)}`)

@@ -6,7 +6,7 @@ import { type BoundListener, ListenError } from '../broker/listeners.js'
 import { parseCommandLine, UsageError } from '../options/command-line.js'
 import { completionScript } from '../options/completion.js'
 import { defaultConfig, readConfFile } from '../options/conf-file.js'
-import type { Config } from '../options/config.js'
+import { type Config, ConfigError } from '../options/config.js'
 import { helpText } from '../options/help-text.js'
 import { type TsmqValues, tsmqOptions } from '../options/tsmq-options.js'
 import { runUntilSignal } from './broker-process.js'
@@ -136,7 +136,13 @@ function readConfig({ config_file: files, port, run, env }: TsmqValues): Config 
   const ports = run && port.length === 0 ? [0] : port
   const config =
     files.length > 0 ? readConfFile(files, { ports, ...(env && { env: process.env }) }) : defaultConfig({ ports })
-  return { ...config, problems: [...config.problems, ...bridgeProblems(config)] }
+  const isPortIgnored = port.length > 0 && config.listeners.some((listener) => !listener.local_only)
+  const ignored = new ConfigError(files.join(', '), 0, '-p', '-p has no effect, because a listener is opened here')
+  return {
+    ...config,
+    problems: [...config.problems, ...bridgeProblems(config)],
+    warnings: isPortIgnored ? [...config.warnings, ignored] : config.warnings,
+  }
 }
 
 function failure(error: unknown, complain: Show): number {

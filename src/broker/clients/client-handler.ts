@@ -118,7 +118,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     return {
       address: peer.address,
       port: peer.port,
-      listener: listener.config.path ?? listener.config.port,
+      listener: listener.config.path ?? listener.port,
       protocolVersion: client.version,
       keepAlive: this.keepAlive,
       connectedAt: new Date(this.connectedAt).toISOString(),

@@ -145,7 +145,7 @@ export class Login {
     const client = this.connect?.clientId || 'without id'
     const user = this.connect?.username === undefined ? 'no user name' : `user '${this.connect.username}'`
     log.notice(
-      `Refused client ${client} from ${address}:${port} (${user}) on port ${this.listener.config.port}: ${reason}.`,
+      `Refused client ${client} from ${address}:${port} (${user}) on port ${this.listener.port}: ${reason}.`,
     )
   }
 }
