@@ -8,7 +8,7 @@ import { EXIT_STATUS } from './exit.js'
 import type { Expectations } from './expectations.js'
 import type { MessageCommands } from './message-commands.js'
 import type { MessagePrinter } from './message-printer.js'
-import { recordLine } from './message-record.js'
+import type { MessageRecording } from './message-record.js'
 import type { Output } from './output.js'
 import type { RetainedRemoval } from './retained-removal.js'
 import type { TopicChanges } from './topic-changes.js'
@@ -22,7 +22,7 @@ export interface FlowParts {
   readonly expectations: Expectations
   readonly removal: RetainedRemoval | undefined
   readonly changes: TopicChanges | undefined
-  readonly recording: Output | undefined
+  readonly recording: MessageRecording | undefined
   readonly commands: MessageCommands | undefined
   readonly summary: TopicSummary | undefined
   readonly watch: WatchScreen | undefined
@@ -86,7 +86,7 @@ export class MessageFlow {
 
   private keep(topic: string, packet: Publish): void {
     const { commands, recording, summary, now } = this.parts
-    recording?.text(recordLine(topic, packet, now()))
+    recording?.add(topic, packet)
     summary?.add(topic, packet, now())
     if (commands === undefined) return
     const holds = this.values.exec_ack && packet.qos > 0

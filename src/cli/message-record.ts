@@ -2,7 +2,9 @@
 // data that are no UTF-8 are in base64, so that nothing is lost.
 
 import { isUtf8 } from 'node:buffer'
-import { closeSync, createWriteStream, fchmodSync, openSync } from 'node:fs'
+import { createWriteStream, fchmodSync, openSync } from 'node:fs'
+import { systemText } from '../access/restricted-file.js'
+import { UsageError } from '../options/command-line.js'
 import type { Publish } from '../protocol/packets/publish.js'
 import { type Properties, properties as propertyTable } from '../protocol/properties.js'
 import { isoMicroseconds } from './message-time.js'
@@ -52,16 +54,46 @@ function recordedProperties(properties: Readonly<Properties>): Record<string, un
   return recorded
 }
 
-/** Opens a file for a recording, for its owner alone, in place of what it held. Throws what the system has against it. */
-export function openRecording(file: string, onError: (error: Error) => void): Output {
-  const descriptor = openSync(file, 'w', MODE)
-  try {
-    fchmodSync(descriptor, MODE)
-  } catch (error) {
-    closeSync(descriptor)
-    throw error
+/** Where a recording goes, line by line. */
+export class MessageRecording {
+  private readonly output: Output
+  private readonly now: () => number
+
+  /** @param now ms since 1970. */
+  constructor(output: Output, now: () => number) {
+    this.output = output
+    this.now = now
   }
-  const stream = createWriteStream(file, { fd: descriptor })
-  stream.on('error', onError)
-  return new Output(stream, false)
+
+  /** What was added is not written as fast as it comes. */
+  get isBehind(): boolean {
+    return this.output.isBehind
+  }
+
+  add(topic: string, packet: Publish): void {
+    this.output.text(recordLine(topic, packet, this.now()))
+  }
+
+  /** Resolves when all is written. */
+  written(): Promise<void> {
+    return new Promise((resolve) => this.output.whenWritten(resolve))
+  }
+}
+
+/**
+ * Opens a file for its owner alone, in place of what it held.
+ * @param onFailure is told when it cannot be written any more.
+ * @throws UsageError
+ */
+export function openRecordFile(file: string, onFailure: (problem: string) => void): Output {
+  const words = (error: unknown) => `--record ${file} cannot be written: ${systemText(error)}`
+  try {
+    const descriptor = openSync(file, 'w', MODE)
+    const stream = createWriteStream(file, { fd: descriptor })
+    stream.on('error', (error) => onFailure(words(error)))
+    fchmodSync(descriptor, MODE)
+    return new Output(stream, false)
+  } catch (error) {
+    throw new UsageError(words(error))
+  }
 }

@@ -32,12 +32,6 @@ export class SubscriptionReadiness {
     if (ready_fd !== undefined) attempt(`--ready-fd ${ready_fd}`, () => fstatSync(ready_fd))
   }
 
-  /** Whether anybody waits to be told. */
-  get isWanted(): boolean {
-    const { on_ready, ready_file, ready_fd } = this.options
-    return on_ready !== undefined || ready_file !== undefined || ready_fd !== undefined
-  }
-
   /** Whether the command runs. */
   get isRunning(): boolean {
     return this.child !== undefined

@@ -15,9 +15,9 @@ import { EXIT_STATUS } from './exit.js'
 import { onInterrupt } from './interrupts.js'
 import { MessageFlow } from './message-flow.js'
 import { PacketTrace } from './packet-trace.js'
-import { SubscriptionReadiness } from './subscription-readiness.js'
+import type { SubscriptionReadiness } from './subscription-readiness.js'
 import type { Streams, Terminal } from './terminal.js'
-import { openParts, type RunParts } from './tsmq-sub-parts.js'
+import { openParts, openReadiness, type RunParts } from './tsmq-sub-parts.js'
 import { checkSubValues, subscriptionRequests, withFewMessages } from './tsmq-sub-setup.js'
 
 const help = {
@@ -45,7 +45,7 @@ export function sub(argv: readonly string[], streams: Streams): Promise<number> 
     checkSubValues(values, operands)
     const setup = await setUpClient(line, RECONNECT, { streams, terminal })
     const requests = subscriptionRequests(values, given, setup.options.version)
-    const readiness = new SubscriptionReadiness(values)
+    const readiness = await openReadiness(values)
     const run = new SubscribeRun(line, withFewMessages(setup, values.count), requests, readiness, terminal)
     return finished(terminal, await run.start(await openParts(line, streams, terminal, run)))
   })
@@ -56,7 +56,7 @@ export class SubscribeRun implements ClientHandler {
   private readonly values: SubValues
   private readonly setup: ClientSetup
   private readonly requests: readonly SubscriptionRequest[]
-  private readonly readiness: SubscriptionReadiness
+  private readonly readiness: SubscriptionReadiness | undefined
   private readonly terminal: Terminal
   private parts: RunParts | undefined = undefined
   private flow: MessageFlow | undefined = undefined
@@ -75,7 +75,7 @@ export class SubscribeRun implements ClientHandler {
     { values }: CommandLine<typeof subOptions>,
     setup: ClientSetup,
     requests: readonly SubscriptionRequest[],
-    readiness: SubscriptionReadiness,
+    readiness: SubscriptionReadiness | undefined,
     terminal: Terminal,
   ) {
     this.values = values
@@ -118,7 +118,7 @@ export class SubscribeRun implements ClientHandler {
     } finally {
       stopListening()
       for (const timer of this.timers) clearTimeout(timer)
-      this.readiness.close()
+      this.readiness?.close()
       parts.commands?.stop('SIGTERM')
       this.printSummary()
       await parts.close()
@@ -168,7 +168,7 @@ export class SubscribeRun implements ClientHandler {
     }
     if (error !== undefined) return
     const refused = codes.findIndex((code) => code >= REFUSED)
-    if (refused >= 0 && (this.asserts || this.readiness.isWanted)) {
+    if (refused >= 0 && (this.asserts || this.readiness !== undefined)) {
       // What was asked for cannot come true, or not reliably.
       if (!this.setup.quiet)
         this.terminal.error(`the broker refused the subscription to ${this.requests[refused]?.filter}`)
@@ -187,7 +187,7 @@ export class SubscribeRun implements ClientHandler {
     const { host, port } = this.setup.options.target
     const env = { TSMQ_HOST: host, TSMQ_PORT: String(port), TSMQ_CLIENT_ID: this.client.clientId }
     try {
-      this.readiness.tell(env, (end) => this.onReadyCommandEnd(end))
+      this.readiness?.tell(env, (end) => this.onReadyCommandEnd(end))
       return true
     } catch (error) {
       if (!(error instanceof UsageError)) throw error
@@ -268,7 +268,7 @@ export class SubscribeRun implements ClientHandler {
   }
 
   private leaveWhenDone(): void {
-    if (!this.isEnough || this.parts?.isIdle === false || this.readiness.isRunning) return
+    if (!this.isEnough || this.parts?.isIdle === false || this.readiness?.isRunning) return
     this.leave(this.status || this.failure)
   }
 

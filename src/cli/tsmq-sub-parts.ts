@@ -1,22 +1,20 @@
 // The parts of a run of tsmq-sub, made from its flags: printer, recording, programs, tables. Those that were not asked for are not
 // there, and what only they need is not loaded.
 
-import { systemText } from '../access/restricted-file.js'
 import type { ClientError } from '../client/client-error.js'
-import { type CommandLine, UsageError } from '../options/command-line.js'
-import type { subOptions } from '../options/sub-options.js'
+import type { CommandLine } from '../options/command-line.js'
+import type { SubValues, subOptions } from '../options/sub-options.js'
 import { isColoured } from './colour-choice.js'
 import { Expectations } from './expectations.js'
 import type { CommandOwner, MessageCommands } from './message-commands.js'
 import type { FlowParts } from './message-flow.js'
 import { MessagePrinter, type PrintStyle } from './message-printer.js'
-import { openRecording } from './message-record.js'
+import type { MessageRecording } from './message-record.js'
 import { preciseClock } from './message-time.js'
 import type { Output } from './output.js'
 import { type Publisher, RetainedRemoval } from './retained-removal.js'
+import type { SubscriptionReadiness } from './subscription-readiness.js'
 import type { Streams, Terminal } from './terminal.js'
-import { TopicChanges } from './topic-changes.js'
-import { TopicSummary } from './topic-summary.js'
 import { WatchScreen } from './watch-screen.js'
 
 /** The run that the parts belong to. */
@@ -47,27 +45,28 @@ export async function openParts(
   const isTerminal = streams.stdout.isTTY === true
   if (values.raw) output.escaping = false
   const style = await styleOf(isTerminal && !values.raw, streams, values.quiet)
-  const problem = (text: string) => terminal.error(text)
-  const printer = new MessagePrinter(values, output, problem, style)
+  const printer = new MessagePrinter(values, output, (problem) => terminal.error(problem), style)
   const expectations = new Expectations(values)
-  const commands =
-    values.exec === undefined ? undefined : await programs(values.exec, operands, values.exec_jobs, now, owner)
-  const recording = recordingOf(values.record, output, owner)
+  const { record, exec } = values
+  const commands = exec === undefined ? undefined : await programs(exec, operands, values.exec_jobs, now, owner)
+  const recording = record === undefined ? undefined : await recordingOf(record, output, now, owner)
   const removes = values.remove_retained && !values.dry_run
   const removal = removes ? new RetainedRemoval(owner.client, (...end) => owner.onRemoved(...end)) : undefined
   const watch = values.watch && !values.message_rate ? new WatchScreen(output) : undefined
-  const outputs = recording === undefined || recording === output ? [output] : [output, recording]
-  for (const each of outputs) each.onCaughtUp = () => owner.onProgress()
+  const changes = values.changes ? new (await import('./topic-changes.js')).TopicChanges() : undefined
+  const summary =
+    values.summary === undefined ? undefined : new (await import('./topic-summary.js')).TopicSummary(now())
+  output.onCaughtUp = () => owner.onProgress()
   watch?.open(values.host)
   return {
     output,
     printer,
     expectations,
     removal,
-    changes: values.changes ? new TopicChanges() : undefined,
+    changes,
     recording,
     commands,
-    summary: values.summary === undefined ? undefined : new TopicSummary(now()),
+    summary,
     watch,
     now,
     random: Math.random,
@@ -77,8 +76,16 @@ export async function openParts(
     get isIdle() {
       return removal?.isIdle !== false && commands?.isIdle !== false
     },
-    close: () => new Promise((resolve) => (recording === undefined ? resolve() : recording.whenWritten(resolve))),
+    close: async () => recording?.written(),
   }
+}
+
+/** Undefined where nobody waits to be told. Throws UsageError. */
+export async function openReadiness(values: SubValues): Promise<SubscriptionReadiness | undefined> {
+  const { on_ready, ready_file, ready_fd } = values
+  if (on_ready === undefined && ready_file === undefined && ready_fd === undefined) return undefined
+  const { SubscriptionReadiness } = await import('./subscription-readiness.js')
+  return new SubscriptionReadiness(values)
 }
 
 async function styleOf(isTerminal: boolean, streams: Streams, quiet: boolean): Promise<PrintStyle> {
@@ -99,12 +106,15 @@ async function programs(
 }
 
 /** `-` is standard output. */
-function recordingOf(file: string | undefined, output: Output, owner: PartsOwner): Output | undefined {
-  if (file === undefined || file === '-') return file === undefined ? undefined : output
-  const fail = (error: unknown) => `--record ${file} cannot be written: ${systemText(error)}`
-  try {
-    return openRecording(file, (error) => owner.onRecordingLost(fail(error)))
-  } catch (error) {
-    throw new UsageError(fail(error))
-  }
+async function recordingOf(
+  file: string,
+  output: Output,
+  now: () => number,
+  owner: PartsOwner,
+): Promise<MessageRecording> {
+  const { MessageRecording, openRecordFile } = await import('./message-record.js')
+  if (file === '-') return new MessageRecording(output, now)
+  const target = openRecordFile(file, (problem) => owner.onRecordingLost(problem))
+  target.onCaughtUp = () => owner.onProgress()
+  return new MessageRecording(target, now)
 }
