@@ -5,12 +5,12 @@ import { closeSync, openSync } from 'node:fs'
 import { systemText } from '../access/restricted-file.js'
 import type { Config } from '../options/config.js'
 import { checkAccessFiles } from './access-file-checks.js'
-import { checkCertificates } from './certificate-checks.js'
 import { Findings } from './config-findings.js'
 import { checkListeners, tryListeners } from './listener-checks.js'
 import { ProcessError } from './process-error.js'
 import { actAs, type Identity, planIdentity } from './process-identity.js'
 import { looseFiles } from './secret-files.js'
+import { checkTls } from './tls-checks.js'
 import { checkWritableFiles } from './writable-file-checks.js'
 
 /** Looks at `config`, and with `bind` at the ports, too. */
@@ -21,7 +21,7 @@ export async function checkConfig(config: Config, { bind }: { readonly bind: boo
   for (const { at, message } of looseFiles(config)) findings.add('warning', at, message)
   const identity = targetOf(config, findings)
   // Certificates are read before the broker becomes somebody else.
-  checkCertificates(config, findings)
+  checkTls(config, findings)
   const check = () => {
     checkAccessFiles(config, findings)
     checkWritableFiles(config, findings)

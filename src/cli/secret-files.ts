@@ -13,13 +13,16 @@ export interface LooseFile {
 }
 
 /** Those that everyone on this machine can use. Files that cannot be read are told elsewhere. */
-export function looseFiles({ listeners, secretFiles }: Config): readonly LooseFile[] {
+export function looseFiles({ listeners, bridges, secretFiles }: Config): readonly LooseFile[] {
   const confs = [...secretFiles].map((file) => ({ path: file, at: { file, line: 0 } }))
   const keys = listeners.flatMap(({ keyfile: path, positions, where }) => {
     const at = positions.get('keyfile') ?? where
     return path === undefined || at === undefined ? [] : [{ path, at }]
   })
-  const byPath = new Map([...confs, ...keys].map((each) => [each.path, each]))
+  const bridgeKeys = bridges.flatMap(({ bridge_keyfile: path, where }) =>
+    path === undefined ? [] : [{ path, at: where }],
+  )
+  const byPath = new Map([...confs, ...keys, ...bridgeKeys].map((each) => [each.path, each]))
   return [...byPath.values()].flatMap(({ path, at }) => loosenessOf(path).map((message) => ({ at, message })))
 }
 

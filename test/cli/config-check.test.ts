@@ -6,10 +6,10 @@ import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { checkCertificates } from '../../src/cli/certificate-checks.js'
 import { checkConfig } from '../../src/cli/config-check.js'
 import { Findings } from '../../src/cli/config-findings.js'
 import { findingText } from '../../src/cli/config-report.js'
+import { checkTls } from '../../src/cli/tls-checks.js'
 import { readConfFile } from '../../src/options/conf-file.js'
 import { Certificates, hasOpenssl, skippedWithout } from '../support/certificates.js'
 import { passwordFile } from '../support/password-lines.js'
@@ -223,7 +223,7 @@ describe(`certificates${skippedWithout}`, { skip: !hasOpenssl }, () => {
     const config = readConfFile(join(folder, 'conf'))
     assert.deepEqual(config.problems, [])
     const findings = new Findings(config)
-    checkCertificates(config, findings, Date.now() + days * DAY)
+    checkTls(config, findings, Date.now() + days * DAY)
     return findings.all.map((finding) =>
       findingText(finding).replaceAll(`${folder}/`, '').replaceAll(`${certificates.folder}/`, ''),
     )
@@ -321,6 +321,23 @@ describe(`certificates${skippedWithout}`, { skip: !hasOpenssl }, () => {
       'conf:2: certfile client_only.crt: the certificate is not meant for servers',
     ])
     assert.deepEqual(check('certfile {c}/server_only.crt\nkeyfile {c}/server_only.key\n'), [])
+  })
+
+  test('the files of a bridge', () => {
+    const bridge = 'connection b\naddress localhost\ntopic # in\n'
+    const files = 'bridge_cafile {c}/ca.crt\nbridge_certfile {c}/client.crt\nbridge_keyfile {c}/client.key\n'
+    assert.deepEqual(check(bridge + files), [])
+    assert.deepEqual(check(bridge + files.replace('client.key', 'server.key')), [
+      'conf:2: of bridge b bridge_keyfile server.key is not the key of bridge_certfile client.crt',
+    ])
+    assert.deepEqual(check(bridge + files.replaceAll('client.', 'server_only.')), [
+      'conf:2: of bridge b bridge_certfile server_only.crt: the certificate is not meant for clients',
+    ])
+    assert.deepEqual(check(bridge + files.replace('ca.crt', 'gone.crt')), [
+      'conf:2: of bridge b bridge_cafile gone.crt: no such file or directory',
+    ])
+    const [expired] = check(bridge + files.replaceAll('client.', 'expired.'))
+    assert.equal(expired, "conf:2: of bridge b bridge_certfile expired.crt: 'CN=late' expired on 2001-02-03")
   })
 
   test('a key that others can read', async () => {
