@@ -98,7 +98,14 @@ describe('router', () => {
     availability: Availability = 'ready',
   ): Subscription {
     const follow = () => 'apart' as const
-    const receiver: Receiver = { clientId: filter, availability, deliver, follow, deliverRetained: () => {} }
+    const receiver: Receiver = {
+      clientId: filter,
+      isDurable: false,
+      availability,
+      deliver,
+      follow,
+      deliverRetained: () => {},
+    }
     const share = /^\$share\/([^/]+)\/(.*)$/.exec(filter)
     const subscription: Subscription = {
       receiver,

@@ -9,7 +9,14 @@ import type { Qos } from '../../src/protocol/packets/publish.js'
 import { matches, parseFilter } from '../../src/protocol/topics.js'
 
 function receiver(clientId: string): Receiver {
-  return { clientId, availability: 'ready', deliver: () => true, follow: () => 'apart', deliverRetained: () => {} }
+  return {
+    clientId,
+    isDurable: false,
+    availability: 'ready',
+    deliver: () => true,
+    follow: () => 'apart',
+    deliverRetained: () => {},
+  }
 }
 
 const receivers = ['A', 'B', 'C', 'D'].map(receiver)

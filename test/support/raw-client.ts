@@ -16,6 +16,7 @@ import { NO_PROPERTIES, type Properties } from '../../src/protocol/properties.js
 import { ReasonCode } from '../../src/protocol/reason-codes.js'
 import { BlockPool } from '../../src/protocol/shared-block.js'
 import { TopicTable } from '../../src/protocol/topic-table.js'
+import { openWebSocket } from './transport.js'
 
 /** How long a test waits for a packet or for the end before it fails: generous, never reached when all is well. */
 const PATIENCE = 5000
@@ -80,6 +81,8 @@ export class RawClient {
 
   /** Opens a socket and sends nothing. */
   static async open(port: number): Promise<RawClient> {
+    const webSocket = openWebSocket(port)
+    if (webSocket !== undefined) return new RawClient(await webSocket)
     const socket = dial({ port, host: '127.0.0.1', noDelay: true })
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve)
@@ -115,6 +118,11 @@ export class RawClient {
     const packet = await this.next()
     if (packet.type !== type) throw new Error(`expected packet type ${type}, got ${JSON.stringify(packet)}`)
     return packet
+  }
+
+  /** What has arrived up to now and was not taken, without asking the broker for anything. */
+  taken(): Packet[] {
+    return this.arrived.splice(0)
   }
 
   /** Waits until the broker has closed the connection; returns what had arrived before and was not taken. */

@@ -61,10 +61,17 @@ export function judgeConnect(
   }
   if (context.memoryLimit.room !== Room.EVERYTHING && sessions.get(identity.clientId) === undefined)
     return refused(ReasonCode.QUOTA_EXCEEDED, 'memory_limit reached')
+  const sessionExpiry = expiryOf(context, connect)
+  const isKept = sessionExpiry > 0 || sessions.get(identity.clientId)?.isDurable === true
+  if (isKept && context.journal?.isFailing === true)
+    return refused(
+      version === 5 ? ReasonCode.QUOTA_EXCEEDED : ReasonCode.SERVER_UNAVAILABLE,
+      'the store cannot be written',
+    )
   const most = config.global_max_clients
   if (most > 0 && sessions.get(identity.clientId) === undefined && sessions.count >= most)
     return refused(ReasonCode.SERVER_BUSY, 'global_max_clients reached')
-  return { ...identity, keepAlive: tooLong ? longest : connect.keepAlive, sessionExpiry: expiryOf(context, connect) }
+  return { ...identity, keepAlive: tooLong ? longest : connect.keepAlive, sessionExpiry }
 }
 
 function judgeWill(

@@ -13,6 +13,7 @@ import { isControlTopic } from '../admin/control.js'
 import type { BrokerContext } from '../context.js'
 import { Room } from '../memory-limit.js'
 import type { Journal } from '../persistence/journal.js'
+import type { Subscription } from '../routing/receiver.js'
 import type { ConnectedClient } from './connected-client.js'
 import { describePublish } from './describe.js'
 
@@ -76,7 +77,7 @@ function judge(
   packet: Publish,
   topic: string,
 ): ReasonCode | undefined {
-  const { settings, denials, memoryLimit } = context
+  const { settings, denials, memoryLimit, journal } = context
   const { session, mountPoint } = client
   if (!mayPublish(mountPoint, session.rights, topic)) {
     denials.report(session, 'write', mountPoint + topic)
@@ -84,7 +85,31 @@ function judge(
   }
   const { messageSizeLimit: limit } = settings
   if (limit > 0 && packet.payloadEnd - packet.payloadStart > limit) return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
+  if (journal?.isFailing === true && packet.qos > 0 && concernsStore(context, client, packet, mountPoint + topic))
+    return refuseStoring(client)
   return memoryLimit.room === Room.EVERYTHING ? undefined : judgeMemory(context, client, packet)
+}
+
+/** Whether an acknowledgement would promise something that is to be on disk. */
+function concernsStore(
+  { router }: BrokerContext,
+  { session }: ConnectedClient,
+  { qos, retain }: Publish,
+  topic: string,
+): boolean {
+  if (retain || (qos === 2 && session.durable !== undefined)) return true
+  const { subscriptions, groups } = router.subscriptions.match(topic)
+  return subscriptions.some(isDurable) || groups.some(({ members }) => members.some(isDurable))
+}
+
+function isDurable({ receiver }: Subscription): boolean {
+  return receiver.isDurable
+}
+
+/** The store cannot be written. 3.x has no way to say so but to end the connection. */
+function refuseStoring({ version }: ConnectedClient): ReasonCode {
+  if (version === 5) return ReasonCode.QUOTA_EXCEEDED
+  throw new ProtocolError(ReasonCode.QUOTA_EXCEEDED, 'the store cannot be written')
 }
 
 /** There is little memory left, or none. */

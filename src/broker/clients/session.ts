@@ -103,6 +103,10 @@ export class Session implements Receiver {
     this.outbound = new Outbound(outboundLimits(context.config))
   }
 
+  get isDurable(): boolean {
+    return this.durable !== undefined
+  }
+
   get isConnected(): boolean {
     return this.client !== undefined
   }

@@ -1,11 +1,12 @@
 // SUBSCRIBE and UNSUBSCRIBE of a client: rights and limits, the session's and the router's index, the answer, retained messages
 // (MQTT 5.0 sections 3.8.4, 3.10.4).
 
-import { PacketType } from '../../protocol/packet-types.js'
+import { PacketType, type ProtocolVersion } from '../../protocol/packet-types.js'
 import type { Qos } from '../../protocol/packets/publish.js'
 import { checkFilter, type Subscribe, type SubscriptionRequest } from '../../protocol/packets/subscribe.js'
 import type { Unsubscribe } from '../../protocol/packets/unsubscribe.js'
 import { NO_PROPERTIES } from '../../protocol/properties.js'
+import { ProtocolError } from '../../protocol/protocol-error.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
 import { Room } from '../memory-limit.js'
@@ -21,7 +22,7 @@ interface Made {
 export function handleSubscribe(context: BrokerContext, client: ConnectedClient, packet: Subscribe): void {
   const { log, journal } = context
   const { session, waiter } = client
-  if (waiter !== undefined && session.durable !== undefined) journal?.hold(waiter)
+  if (waiter !== undefined && session.isDurable && journal?.isFailing === false) journal.hold(waiter)
   if (log.isDebug) log.debug(`Received SUBSCRIBE from ${session.clientId}`)
   const identifier = packet.properties.subscriptionIdentifiers?.[0] ?? 0
   const reasonCodes: number[] = []
@@ -50,8 +51,8 @@ export function handleSubscribe(context: BrokerContext, client: ConnectedClient,
 }
 
 function subscribe(
-  { config, router, denials, memoryLimit }: BrokerContext,
-  { session, mountPoint, maxQos, isBridge }: ConnectedClient,
+  { config, router, denials, memoryLimit, journal }: BrokerContext,
+  { version, session, mountPoint, maxQos, isBridge }: ConnectedClient,
   request: SubscriptionRequest,
   identifier: number,
 ): Made | ReasonCode {
@@ -60,6 +61,7 @@ function subscribe(
     denials.report(session, 'subscribe', request.filter)
     return ReasonCode.NOT_AUTHORIZED
   }
+  if (journal?.isFailing === true && session.isDurable) return refuseStoring(version)
   const isNew = !session.subscriptions.has(request.filter)
   if (isNew && config.max_subscriptions > 0 && session.subscriptions.size >= config.max_subscriptions)
     return ReasonCode.QUOTA_EXCEEDED
@@ -81,6 +83,12 @@ function subscribe(
   return { subscription, isNew }
 }
 
+/** The store cannot be written. 3.1 has no way to say so but to end the connection. */
+function refuseStoring(version: ProtocolVersion): ReasonCode {
+  if (version > 3) return ReasonCode.QUOTA_EXCEEDED
+  throw new ProtocolError(ReasonCode.QUOTA_EXCEEDED, 'the store cannot be written')
+}
+
 /**
  * 3.1 has no way to refuse a filter and hears what it asked for; 3.1.1 has one code for all reasons [MQTT-3.8.4-7]
  * [MQTT-3.9.3-2 of 3.1.1].
@@ -88,6 +96,12 @@ function subscribe(
 function refusalCode(client: ConnectedClient, request: SubscriptionRequest, reasonCode: ReasonCode): number {
   if (client.version === 5) return reasonCode
   return client.version === 4 ? ReasonCode.UNSPECIFIED_ERROR : request.qos
+}
+
+/** Likewise; in 3.x UNSUBACK says nothing. */
+function refuseForgetting(version: ProtocolVersion): ReasonCode {
+  if (version === 5) return ReasonCode.UNSPECIFIED_ERROR
+  throw new ProtocolError(ReasonCode.QUOTA_EXCEEDED, 'the store cannot be written')
 }
 
 function sendRetained({ config, router }: BrokerContext, subscription: Subscription, now: number): void {
@@ -101,7 +115,7 @@ function sendRetained({ config, router }: BrokerContext, subscription: Subscript
 export function handleUnsubscribe(context: BrokerContext, client: ConnectedClient, packet: Unsubscribe): void {
   const { log, router, journal } = context
   const { session, sender, waiter } = client
-  if (waiter !== undefined && session.durable !== undefined) journal?.hold(waiter)
+  if (waiter !== undefined && session.isDurable && journal?.isFailing === false) journal.hold(waiter)
   if (log.isDebug) log.debug(`Received UNSUBSCRIBE from ${session.clientId}`)
   // [MQTT-3.10.4-6] [MQTT-3.11.3-1]
   const reasonCodes = packet.filters.map((filter) => {
@@ -109,6 +123,7 @@ export function handleUnsubscribe(context: BrokerContext, client: ConnectedClien
     log.write('unsubscribe', `${session.clientId} ${filter}`)
     const subscription = session.subscriptions.get(filter) // [MQTT-3.10.4-1]
     if (subscription === undefined) return ReasonCode.NO_SUBSCRIPTION_EXISTED
+    if (journal?.isFailing === true && session.isDurable) return refuseForgetting(client.version)
     session.subscriptions.delete(filter)
     session.durable?.unsubscribed(filter)
     router.subscriptions.remove(subscription) // [MQTT-3.10.4-2]

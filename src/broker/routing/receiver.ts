@@ -21,6 +21,8 @@ export interface Follower {
 
 export interface Receiver {
   readonly clientId: string
+  /** Whether messages for it are kept on disk. */
+  readonly isDurable: boolean
   /** Decides which member of a shared group gets a message. */
   readonly availability: Availability
   /**
