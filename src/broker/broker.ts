@@ -111,6 +111,7 @@ export class Broker implements HandlerHost {
       sessions: this.sessions,
       handlers: () => this.handlers,
       bound: () => this.bound,
+      bridges: () => this.bridges.facts,
     }
     control.register(BROKER_ENDPOINT, brokerCommands(sources), () => this.context.config.enable_control_api)
     this.listeners = new Listeners(this.context, (...accepted) => this.serve(...accepted))
@@ -131,8 +132,8 @@ export class Broker implements HandlerHost {
       this.bound = await this.listeners.listen()
       onBound(this.bound)
       this.context.access = new AccessControl(config, this.bcrypt)
-    } catch (error) {
       if (config.persistence) await this.restore(config)
+    } catch (error) {
       await this.stop()
       throw error
     }
@@ -158,10 +159,10 @@ export class Broker implements HandlerHost {
     return this.persistence !== undefined
   }
 
-    return new HttpApi(this.context, { bound: () => this.bound, numbers: () => this.sys.numbers() })
   /** Loaded only where there is a listener for it. */
   private async openHttpApi(): Promise<HttpApi> {
     const { HttpApi } = await import('./admin/http-api.js')
+    return new HttpApi(this.context, { bound: () => this.bound, numbers: () => this.sys.numbers() })
   }
 
   private serve(listener: OpenListener, accepted: Accepted, since: number): void {
@@ -221,8 +222,8 @@ export class Broker implements HandlerHost {
     this.listeners.replace(next.config)
     for (const putInForce of sockets.ready) putInForce()
     this.listeners.warnOfDates()
-    const now = context.clock()
     this.persistence?.reload(next.config)
+    const now = context.clock()
     const { persistent_client_expiration: longest } = next.config
     if (longest !== undefined) this.sessions.boundExpiry(longest, now)
     this.sessions.renew(now)
@@ -268,8 +269,8 @@ export class Broker implements HandlerHost {
     this.bridges.tick(now)
     this.sessions.tick(now)
     this.wills.tick(now)
-    this.sys.tick(now)
     this.persistence?.tick(now)
+    this.sys.tick(now)
     const { retain_expiry_interval: minutes } = this.context.config
     if (minutes !== undefined && now - this.sweptAt >= minutes * 60_000) {
       this.sweptAt = now
@@ -296,7 +297,7 @@ export class Broker implements HandlerHost {
     await Promise.race([Promise.all([empty, this.bridges.stop()]), grace])
     for (const handler of this.handlers) handler.abort()
     this.bridges.abort()
-    this.bcrypt.close()
     await this.persistence?.close()
+    this.bcrypt.close()
   }
 }

@@ -29,7 +29,7 @@ export class SharedReadBuffer {
 
   /** The socket of an accepted connection. It reads nothing before `startReading`. */
   socketOf(handle: AcceptedHandle, take: ChunkTaker): Socket {
-    const options = { handle, onread: this.onread(take), allowHalfOpen: false }
+    const options = { handle, onread: this.onread(take), allowHalfOpen: false, manualStart: true }
     return new Socket(options as SocketConstructorOpts)
   }
 }

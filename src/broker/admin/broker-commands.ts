@@ -3,6 +3,7 @@
 
 import type { ListenerConfig } from '../../options/config.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
+import type { BridgeFacts } from '../bridge/bridge.js'
 import type { ClientHandler } from '../clients/client-handler.js'
 import { NEVER, type Session } from '../clients/session.js'
 import type { Sessions } from '../clients/sessions.js'
@@ -16,6 +17,7 @@ export interface CommandSources {
   readonly sessions: Sessions
   readonly handlers: () => Iterable<ClientHandler>
   readonly bound: () => readonly BoundListener[]
+  readonly bridges: () => readonly BridgeFacts[]
 }
 
 /** Topic `$CONTROL/broker/v1`. */
@@ -25,6 +27,7 @@ export function brokerCommands(sources: CommandSources): ControlCommands {
   return new Map<string, (command: ControlCommand, clientId: string) => object | undefined>([
     ['listplugins', () => ({ plugins: [] })],
     ['listlisteners', () => ({ listeners: sources.bound().map(listenerText) })],
+    ['listbridges', () => ({ bridges: sources.bridges() })],
     ['listclients', (command) => listClients(sources, command)],
     ['getclient', (command) => ({ client: clientFacts(sessionOf(sources, command), handlersBySession(sources)) })],
     ['disconnectclient', (command, clientId) => disconnectClient(sources, command, clientId)],

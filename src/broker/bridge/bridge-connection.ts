@@ -14,6 +14,8 @@ import { ReasonCode, reasonText } from '../../protocol/reason-codes.js'
 import type { Outbound } from '../../session/outbound.js'
 import type { SessionClient } from '../clients/session.js'
 import type { BrokerContext } from '../context.js'
+import { HeldOutput } from '../persistence/held-output.js'
+import type { Waiter } from '../persistence/journal.js'
 import type { BridgeConnect } from './bridge-connect.js'
 import type { BridgeNames } from './bridge-names.js'
 import type { BridgeFilter, BridgeTopics } from './bridge-topics.js'
@@ -32,6 +34,8 @@ export interface BridgeParts {
 
 export class BridgeConnection {
   readonly sender: RemoteSender
+  /** With a store: what holds back what is not true yet. */
+  readonly waiter: Waiter | undefined
   private readonly context: BrokerContext
   private readonly parts: BridgeParts
   private readonly link: Link
@@ -51,11 +55,15 @@ export class BridgeConnection {
     this.limits = new RemoteLimits(config, connack.properties, connect)
     const { version } = connect
     this.sender = new RemoteSender(context, connection, version, local.clientId, topics, this.limits, config)
+    const { journal } = context
+    const touched = journal?.touched
+    this.waiter = journal && new HeldOutput(connection, () => link.abort())
     // 3.1 does not say: what was asked for is taken to be there.
     const isRemembered = version === 3 ? !config.cleansession : connack.sessionPresent
     const session = local.prepare(isRemembered, this.limits.maxQos)
+    if (this.waiter !== undefined && journal?.touched !== touched) journal?.hold(this.waiter)
     const announced = connect.announced(context.config)
-    this.inbox = new RemoteInbox(context, version, this.sender, topics, session.inbound, local, announced)
+    this.inbox = new RemoteInbox(context, version, this.sender, topics, session, this.waiter, local, announced)
   }
 
   /** ms: when a message was last sent or came in. */

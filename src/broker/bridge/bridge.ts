@@ -19,6 +19,7 @@ import type { SessionClient, SessionSender } from '../clients/session.js'
 import type { Sessions } from '../clients/sessions.js'
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
+import type { Waiter } from '../persistence/journal.js'
 import { BridgeConnect } from './bridge-connect.js'
 import { BridgeConnection, type BridgeParts } from './bridge-connection.js'
 import { bridgeNames } from './bridge-names.js'
@@ -39,6 +40,19 @@ export interface BridgeEnvironment {
   readonly listener: OpenListener
   /** 0 to 1. */
   readonly random: () => number
+}
+
+/** What is told about a bridge. */
+export interface BridgeFacts {
+  readonly name: string
+  /** At the remote broker. */
+  readonly clientid: string
+  readonly localClientid: string
+  /** The one in use, or to be tried next. */
+  readonly address: string
+  readonly connected: boolean
+  /** Waiting, or on their way. */
+  readonly queuedMessages: number
 }
 
 /** ms that a remote broker has to answer CONNECT. */
@@ -89,6 +103,19 @@ export class Bridge implements LinkOwner, SessionClient {
     this.watcher = {
       onSent: ({ type }) => this.note('Sending', 'to', type),
       onReceived: ({ type }) => this.note('Received', 'from', type),
+    }
+  }
+
+  /** For those who ask about bridges. */
+  get facts(): BridgeFacts {
+    const { remoteClientId, localClientId } = this.parts.names
+    return {
+      name: this.config.name,
+      clientid: remoteClientId,
+      localClientid: localClientId,
+      address: hostAndPort(this.address),
+      connected: this.phase === 'open',
+      queuedMessages: this.local.unfinished,
     }
   }
 
@@ -317,6 +344,10 @@ export class Bridge implements LinkOwner, SessionClient {
   get sender(): SessionSender {
     if (this.connection === undefined) throw new Error(`bridge ${this.config.name} is not connected`)
     return this.connection.sender
+  }
+
+  get waiter(): Waiter | undefined {
+    return this.connection?.waiter
   }
 
   takenOver(): void {

@@ -11,7 +11,8 @@ import type { Traffic } from '../admin/statistics.js'
 import type { Sessions } from '../clients/sessions.js'
 import type { BrokerContext } from '../context.js'
 import { OpenListener } from '../open-listener.js'
-import { Bridge, type BridgeEnvironment } from './bridge.js'
+import { Bridge, type BridgeEnvironment, type BridgeFacts } from './bridge.js'
+import { BRIDGE_USER } from './local-side.js'
 import { TickClock } from './tick-clock.js'
 
 /** Topics that are recognised without being decoded again. */
@@ -49,6 +50,14 @@ export class Bridges {
   /** Starts the bridges of the configuration. Before clients are served, so that nothing passes a bridge by. */
   start(): void {
     for (const config of this.context.config.bridges) this.begin(new Bridge(this.environment, config), 0)
+    this.endOrphans()
+  }
+
+  /** Ends the sessions that bridges of an earlier configuration have left in the store. */
+  private endOrphans(): void {
+    const { reserved } = this.sessions
+    for (const session of [...this.sessions.values()])
+      if (session.username === BRIDGE_USER && !reserved.has(session.clientId)) this.sessions.end(session)
   }
 
   private begin(bridge: Bridge, after: number): void {
@@ -85,6 +94,11 @@ export class Bridges {
     running.stop(running.sharesSession(next), () => {
       if (this.byName.get(config.name) === next) next.start(after)
     })
+  }
+
+  /** What there is to say about each, in the order of the configuration. */
+  get facts(): readonly BridgeFacts[] {
+    return [...this.byName.values()].map(({ facts }) => facts)
   }
 
   tick(now: number): void {

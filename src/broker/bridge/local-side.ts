@@ -23,6 +23,9 @@ export interface LocalSettings {
   readonly queuesQos0: boolean
 }
 
+/** The user name of such a session, which no client can have: CONNECT must not have this character in it. */
+export const BRIDGE_USER = '\u0000bridge'
+
 const UNLIMITED = { maxQueuedMessages: 0, maxQueuedBytes: 0, maxInflightBytes: 0 }
 
 export class LocalSide implements Receiver, Publisher {
@@ -77,17 +80,25 @@ export class LocalSide implements Receiver, Publisher {
     const { clientId, listener, isDurable } = this.settings
     const rights = this.context.access.rightsFor(listener.config, undefined, clientId)
     const expiryInterval = isDurable ? NEVER : 0
-    const request = { clientId, username: undefined, listener, mountPoint: '', rights }
+    // A session that Mosquitto has left behind for the bridge has no user.
+    const existing = this.sessions.get(clientId)
+    const username = existing !== undefined && existing.username === undefined ? undefined : BRIDGE_USER
+    const request = { clientId, username, listener, mountPoint: '', rights }
     this.session = this.sessions.open({ ...request, cleanStart: !isDurable, expiryInterval }).session
+    this.session.rights = rights
     this.subscribe(maxQos)
   }
 
   /** Replaces the subscriptions by those of the configuration. */
   private subscribe(maxQos: Qos): void {
     const { router, log } = this.context
-    const { subscriptions } = this.opened
+    const { subscriptions, durable } = this.opened
     router.settle()
-    for (const earlier of subscriptions.values()) router.subscriptions.remove(earlier)
+    // Those of an earlier configuration, which may be in the store; the others are made anew with each start.
+    for (const earlier of subscriptions.values()) {
+      router.subscriptions.remove(earlier)
+      durable?.unsubscribed(earlier.text)
+    }
     subscriptions.clear()
     this.subscribedQos = maxQos
     for (const { text, group, filter, qos } of this.settings.topics.local) {

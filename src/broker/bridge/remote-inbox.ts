@@ -4,13 +4,17 @@
 import { PacketType, type ProtocolVersion } from '../../protocol/packet-types.js'
 import type { Publish } from '../../protocol/packets/publish.js'
 import { NO_PROPERTIES, type Properties } from '../../protocol/properties.js'
+import { ProtocolError } from '../../protocol/protocol-error.js'
 import { LARGE_PAYLOAD } from '../../protocol/publish-frames.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
-import type { Inbound } from '../../session/inbound.js'
 import { localMessage, type Message, type Publisher } from '../../session/message.js'
 import { ReceivedAliases } from '../../session/topic-aliases.js'
+import { isControlTopic } from '../admin/control.js'
 import { describePublish } from '../clients/describe.js'
+import type { Session } from '../clients/session.js'
 import type { BrokerContext } from '../context.js'
+import { Room } from '../memory-limit.js'
+import type { Waiter } from '../persistence/journal.js'
 import type { BridgeTopics } from './bridge-topics.js'
 import type { RemoteSender } from './remote-sender.js'
 
@@ -27,18 +31,21 @@ export class RemoteInbox {
   private readonly version: ProtocolVersion
   private readonly sender: RemoteSender
   private readonly topics: BridgeTopics
-  private readonly inbound: Inbound
+  private readonly session: Session
+  private readonly waiter: Waiter | undefined
   private readonly publisher: Publisher
   private readonly receiveMaximum: number
   private readonly aliases: ReceivedAliases
   private hasComplained = false
 
+  /** @param waiter with a store: what holds acknowledgements back until what they promise is on disk. */
   constructor(
     context: BrokerContext,
     version: ProtocolVersion,
     sender: RemoteSender,
     topics: BridgeTopics,
-    inbound: Inbound,
+    session: Session,
+    waiter: Waiter | undefined,
     publisher: Publisher,
     announced: AnnouncedLimits,
   ) {
@@ -46,32 +53,46 @@ export class RemoteInbox {
     this.version = version
     this.sender = sender
     this.topics = topics
-    this.inbound = inbound
+    this.session = session
+    this.waiter = waiter
     this.publisher = publisher
     this.receiveMaximum = announced.receiveMaximum
     this.aliases = new ReceivedAliases(announced.topicAliasMaximum)
     this.lastPublish = context.clock()
   }
 
-  /** @throws ProtocolError 0x82, 0x93, 0x94 */
+  /** @throws ProtocolError 0x82, 0x93, 0x94, 0x97 */
   onPublish(packet: Publish): void {
+    const { journal } = this.context
+    const touched = journal?.touched
+    this.take(packet)
+    if (journal !== undefined && packet.qos > 0 && journal.touched !== touched) this.hold()
+  }
+
+  private hold(): void {
+    if (this.waiter !== undefined) this.context.journal?.hold(this.waiter)
+  }
+
+  private take(packet: Publish): void {
     const { topicAlias } = packet.properties
     const named = topicAlias === undefined ? packet.topic : this.aliases.resolve(topicAlias, packet.topic)
     const { qos, packetId } = packet
-    const { log, statistics, clock } = this.context
+    const { log, statistics, clock, memoryLimit } = this.context
     this.lastPublish = clock()
     const size = packet.payloadEnd - packet.payloadStart
     statistics.publishBytesReceived += size
+    memoryLimit.spend(size)
     const topic = this.topics.toLocal(named)
-    const refusal = this.judge(named, topic, size)
+    const refusal = this.judge(named, topic, size) ?? this.judgeMemory(packet)
     if (log.isDebug) {
       const what = describePublish({ topic: named, size }, qos, packet.retain, packet.dup, packetId)
       log.debug(`${refusal === undefined ? 'Received' : 'Denied'} PUBLISH from ${this.publisher.clientId} ${what}`)
     }
     if (qos === 2) {
       // In 5.0 a refusal leaves no identifier open [MQTT-4.3.3-9].
-      const isRefused = refusal !== undefined && this.version === 5 && !this.inbound.openIds.has(packetId)
-      const isNew = !isRefused && this.inbound.begin(packetId, this.receiveMaximum) // [MQTT-4.3.3-10]
+      const { inbound } = this.session
+      const isRefused = refusal !== undefined && this.version === 5 && !inbound.openIds.has(packetId)
+      const isNew = !isRefused && inbound.begin(packetId, this.receiveMaximum) // [MQTT-4.3.3-10]
       const answer = isRefused ? refusal : isNew ? this.pass(packet, topic, refusal) : ReasonCode.SUCCESS
       this.sender.acknowledge(PacketType.PUBREC, packetId, answer)
       return
@@ -81,7 +102,8 @@ export class RemoteInbox {
   }
 
   onPubrel(packetId: number): void {
-    const isKnown = this.inbound.end(packetId)
+    if (this.session.durable !== undefined) this.hold()
+    const isKnown = this.session.inbound.end(packetId)
     const answer = isKnown ? ReasonCode.SUCCESS : ReasonCode.PACKET_IDENTIFIER_NOT_FOUND
     this.sender.acknowledge(PacketType.PUBCOMP, packetId, answer)
   }
@@ -91,12 +113,22 @@ export class RemoteInbox {
     const { settings, config } = this.context
     if (topic === undefined) return this.complain(named, 'no topic line of the bridge is for it')
     if (!this.publisher.mayWrite(topic)) return this.complain(named, `'${topic}' belongs to this broker`)
-    if (topic.startsWith('$CONTROL/') && config.per_listener_settings)
+    if (isControlTopic(topic) && config.per_listener_settings)
       return this.complain(named, 'with per_listener_settings a bridge may not control this broker')
     const { messageSizeLimit: most } = settings
     if (most === 0 || size <= most) return undefined
     this.complain(named, `its ${size} bytes are more than message_size_limit`)
     return ReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
+  }
+
+  /** There is little memory left, or none: what would be kept is refused, and in 3.x, which cannot be told, comes again later. */
+  private judgeMemory({ qos, retain }: Publish): ReasonCode | undefined {
+    const { memoryLimit, statistics } = this.context
+    const isKept = qos > 0 || retain
+    if (memoryLimit.room === Room.EVERYTHING || (memoryLimit.room === Room.PASSING && !isKept)) return undefined
+    if (qos > 0 && this.version < 5) throw new ProtocolError(ReasonCode.QUOTA_EXCEEDED, 'no memory left for a message')
+    statistics.publishesDropped++
+    return ReasonCode.QUOTA_EXCEEDED
   }
 
   /** Once for each connection. */
@@ -111,7 +143,11 @@ export class RemoteInbox {
 
   private pass(packet: Publish, topic: string | undefined, refusal: ReasonCode | undefined): ReasonCode {
     if (refusal !== undefined || topic === undefined) return refusal ?? ReasonCode.SUCCESS
-    const { clock, settings } = this.context
+    const { clock, settings, control } = this.context
+    if (isControlTopic(topic)) {
+      control.handle(topic, packet.payload, { session: this.session, sender: this.sender })
+      return ReasonCode.SUCCESS
+    }
     const retain = packet.retain && settings.retainAvailable
     const properties = ownProperties(packet.properties)
     const message = localMessage(topic, packet.payload, packet.qos, retain, properties, this.publisher, clock())
