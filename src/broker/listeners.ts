@@ -5,7 +5,7 @@ import type { Accepted, Arriving, BoundAddress, SocketRules } from '../net/liste
 import { Listener } from '../net/listener.js'
 import type { Config, ListenerConfig } from '../options/config.js'
 import { Arrivals } from './arrivals.js'
-import { ConnectionLimits } from './connection-limits.js'
+import { ConnectionLimits, OPEN_FILES } from './connection-limits.js'
 import type { BrokerContext } from './context.js'
 import { OpenListener } from './open-listener.js'
 import { socketRules } from './socket-rules.js'
@@ -46,6 +46,7 @@ export class Listeners {
   private readonly arrivals: Arrivals
   private readonly open: OpenListener[] = []
   private isServing = false
+  private isOutOfFiles = false
   /** Came while the rest was still being opened or read. */
   private readonly early: { readonly connection: Accepted | Arriving; serve(): void }[] = []
 
@@ -149,14 +150,29 @@ export class Listeners {
     const { address, port } = connection.peer
     const limit = this.limits.exceeded(config, listener, counted)
     if (limit !== undefined) {
-      if (config.connection_messages) log.notice(`Client connection from ${address} denied: ${limit} exceeded.`)
+      if (limit === OPEN_FILES) this.tellOfFiles()
+      else if (config.connection_messages) log.notice(`Client connection from ${address} denied: ${limit} exceeded.`)
       connection.destroy()
       return false
+    }
+    if (this.isOutOfFiles && this.limits.hasRoom) {
+      this.isOutOfFiles = false
+      log.notice('There are file descriptors for connections again.')
     }
     this.limits.add(listener, counted)
     if (config.connection_messages && !('isProxied' in connection && connection.isProxied))
       log.notice(`New connection from ${address}:${port} on port ${listener.port}.`)
     return true
+  }
+
+  /** Once, and not for each of thousands. */
+  private tellOfFiles(): void {
+    if (this.isOutOfFiles) return
+    this.isOutOfFiles = true
+    const most = this.limits.mostOpen
+    this.context.log.error(
+      `No file descriptors left: ${most} connections are open, more are refused until some have gone (see ulimit -n).`,
+    )
   }
 
   private socketRules(config: Config, listener: ListenerConfig): SocketRules {

@@ -12,6 +12,7 @@ import { malformedPackets } from '../golden/malformed.js'
 import type { MalformedPacket } from '../golden/malformed-packet.js'
 import { startBroker, type TestBroker } from '../support/broker-kit.js'
 import { connectPacket, RawClient } from '../support/raw-client.js'
+import { isOverWebSocket } from '../support/transport.js'
 import { describePacket } from './conversation.js'
 
 const UNSUPPORTED_VERSION = 0x84
@@ -92,19 +93,22 @@ async function lastWords(bytes: Buffer): Promise<string> {
   return Buffer.concat(chunks).toString('hex')
 }
 
+/** How a socket ends is a matter of TCP. */
+const testOverTcp = isOverWebSocket() ? () => {} : test
+
 const flood = Buffer.alloc(3_000_000, 0xc0)
 const login = encodePacket(connectPacket({ clientId: 'talker', version: 5 }), 5)
 const refused = encodePacket(connectPacket({ version: 5, properties: { authenticationMethod: 'm' } }), 5)
 
-test('F146 DISCONNECT can be read although more input follows the fault', async () => {
+testOverTcp('F146 DISCONNECT can be read although more input follows the fault', async () => {
   assert.match(await lastWords(Buffer.concat([login, Buffer.of(0, 0), flood])), /^20[0-9a-f]+e0[0-9a-f]{2}81/)
 })
 
-test('F146 CONNACK can be read although more input follows a refused CONNECT', async () => {
+testOverTcp('F146 CONNACK can be read although more input follows a refused CONNECT', async () => {
   assert.match(await lastWords(Buffer.concat([refused, flood])), /^20[0-9a-f]{2}008c/)
 })
 
-test('[MQTT-3.1.4-6] nothing behind a refused CONNECT is processed, another CONNECT included', async () => {
+testOverTcp('[MQTT-3.1.4-6] nothing behind a refused CONNECT is processed, another CONNECT included', async () => {
   const hexadecimal = await lastWords(Buffer.concat([refused, login]))
   assert.match(hexadecimal, /^20[0-9a-f]{2}008c/)
   assert.equal(hexadecimal.length / 2, 2 + Number.parseInt(hexadecimal.slice(2, 4), 16), 'one packet')
