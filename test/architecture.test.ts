@@ -7,7 +7,8 @@ import { describe, test } from 'node:test'
 
 /** The rooms, and what each of them sees. */
 const sees: Readonly<Record<string, readonly string[]>> = {
-  index: ['broker', 'client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
+  index: ['library', 'broker', 'client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
+  library: ['broker', 'client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
   cli: ['broker', 'client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
   broker: ['client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
   client: ['session', 'net', 'protocol'],

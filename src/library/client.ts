@@ -1,0 +1,433 @@
+// The MQTT client of the library: promises, iterators and automatic reconnection around the client that the commands use.
+// A subscription is made again when a connection comes back without the session; what is published while there is none waits.
+
+import { randomUUID } from 'node:crypto'
+import { type ClientHandler, type ClientOptions, Client as Engine } from '../client/client.js'
+import { ClientError } from '../client/client-error.js'
+import type { ProtocolVersion } from '../protocol/packet-types.js'
+import type { Connack } from '../protocol/packets/connack.js'
+import type { Publish, Qos } from '../protocol/packets/publish.js'
+import { NO_PROPERTIES, type Properties } from '../protocol/properties.js'
+import { ReasonCode } from '../protocol/reason-codes.js'
+import { matches } from '../protocol/topics.js'
+import { brokerAddress, type ClientTlsOptions } from './broker-address.js'
+import { type IncomingMessage, incoming, type OutgoingMessage, outgoing } from './message.js'
+import { type MessageHandler, Subscription, type SubscriptionOwner } from './subscription.js'
+
+/** How a client connects. */
+export interface ConnectOptions {
+  /** 3 (MQTT 3.1), 4 (3.1.1) or 5; 5 unless given. */
+  readonly version?: ProtocolVersion
+  /** `tsmq-` and a random name unless given. */
+  readonly clientId?: string
+  /** Whether to forget the session that the broker may have for this client id; true unless given. Reconnections resume it. */
+  readonly cleanStart?: boolean
+  /** Seconds for which the broker keeps the session without a connection (MQTT 5.0); 0 unless given. */
+  readonly sessionExpiryInterval?: number
+  /** Seconds of silence after which the connection is checked, 0 for never; 60 unless given. */
+  readonly keepAlive?: number
+  /** Take precedence over those of the URL. */
+  readonly username?: string
+  readonly password?: string | Uint8Array
+  /** Published by the broker when the connection breaks. */
+  readonly will?: OutgoingMessage
+  /** More properties of CONNECT (MQTT 5.0 section 3.1.2.11). */
+  readonly properties?: Readonly<Properties>
+  /** For `mqtts:` and `wss:`. */
+  readonly tls?: ClientTlsOptions
+  /** ms from the first step of a connection to the broker's answer; 30,000 unless given. */
+  readonly connectTimeout?: number
+  /** ms between attempts to connect again after a loss, or false to end then; from 500 up to 30,000 unless given. */
+  readonly reconnect?: false | { readonly base: number; readonly cap: number }
+  /** Publishes that may be pending; one more is refused. 100,000 unless given. */
+  readonly maxPending?: number
+  /** A connection stands: the first, or another. */
+  readonly onConnect?: (sessionPresent: boolean) => void
+  /** A connection is lost; `retryIn` ms until the next attempt, undefined when there is none. */
+  readonly onDisconnect?: (error: Error | undefined, retryIn: number | undefined) => void
+  /** What a function that takes messages has thrown. Without it, that is an uncaught exception. */
+  readonly onError?: (error: unknown) => void
+}
+
+/** How to subscribe (MQTT 5.0 section 3.8.3.1). */
+export interface SubscribeOptions {
+  /** Most QoS to get messages with; 0 unless given. */
+  readonly qos?: Qos
+  /** Not what this client publishes itself (MQTT 5.0). */
+  readonly noLocal?: boolean
+  /** Keep the retain flag of messages that come live (MQTT 5.0). */
+  readonly retainAsPublished?: boolean
+  /** Retained messages: 0 all, 1 only if the subscription is new, 2 none (MQTT 5.0). */
+  readonly retainHandling?: 0 | 1 | 2
+}
+
+const DEFAULT_PENDING = 100_000
+const CONNECT_TIMEOUT = 30_000
+const RECONNECT = { base: 500, cap: 30_000 }
+/** ms */
+const RESPONSE_TIMEOUT = 10_000
+
+interface Entry {
+  readonly subscription: Subscription
+  readonly options: SubscribeOptions
+  /** 0 where the broker, or the version, has none: then messages are matched with the filters. */
+  readonly identifier: number
+  isMade: boolean
+}
+
+interface Settle {
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+/** One client, made by `Client.connect`. */
+export class Client implements SubscriptionOwner {
+  private readonly options: ConnectOptions
+  private readonly engine: Engine
+  private readonly version: ProtocolVersion
+  private readonly entries = new Map<Subscription, Entry>()
+  /** Iterators that have enough for now. */
+  private readonly full = new Set<Subscription>()
+  /** QoS 0 messages that wait for a connection. */
+  private readonly waiting: (() => void)[] = []
+  private readonly requests = new Map<string, (message: IncomingMessage) => void>()
+  private responses: Promise<string> | undefined = undefined
+  private identifiers = 0
+  private pendingCount = 0
+  private onIdle: (() => void)[] = []
+  private first: Settle | undefined = undefined
+  private ended: Error | undefined = undefined
+  private readonly closed: Promise<void>
+  private onClosed: () => void = () => {}
+
+  private constructor(options: ConnectOptions, settings: ClientOptions, first: Settle) {
+    this.options = options
+    this.version = settings.version
+    this.first = first
+    this.closed = new Promise((resolve) => {
+      this.onClosed = resolve
+    })
+    this.engine = new Engine(settings, this.handler())
+  }
+
+  /**
+   * Connects to `url`: `mqtt://`, `mqtts://`, `ws://` or `wss://` with host, optional port, user and password, or `unix:/path`.
+   * Resolves when the broker has accepted the connection.
+   * @throws ClientError when that fails; `kind` and `reasonCode` tell how
+   */
+  static async connect(url: string, options: ConnectOptions = {}): Promise<Client> {
+    const { target, ...user } = await brokerAddress(url, options.tls)
+    const { version = 5, will, sessionExpiryInterval, reconnect = RECONNECT } = options
+    const password = options.password ?? user.password
+    const properties: Properties = { ...options.properties }
+    if (sessionExpiryInterval !== undefined) properties.sessionExpiryInterval = sessionExpiryInterval
+    const settings: ClientOptions = {
+      target,
+      version,
+      clientId: options.clientId ?? `tsmq-${randomUUID().slice(0, 13)}`,
+      cleanStart: options.cleanStart ?? true,
+      keepAlive: options.keepAlive ?? 60,
+      username: options.username ?? user.username,
+      password: password === undefined ? undefined : Buffer.from(password),
+      will: will && {
+        topic: will.topic,
+        payload: Buffer.from(will.payload ?? ''),
+        qos: will.qos ?? 0,
+        retain: will.retain ?? false,
+        properties: will.properties ?? NO_PROPERTIES,
+      },
+      ...(Object.keys(properties).length > 0 && { properties }),
+      connectTimeout: options.connectTimeout ?? CONNECT_TIMEOUT,
+      ...(reconnect !== false && { reconnect }),
+    }
+    return new Promise((resolve, reject) => {
+      const client: Client = new Client(options, settings, { resolve: () => resolve(client), reject })
+      client.engine.start()
+    })
+  }
+
+  /** The client id; once connected, the one that the broker has chosen if none was given. */
+  get clientId(): string {
+    return this.engine.clientId
+  }
+
+  /** Whether there is a connection now. */
+  get isConnected(): boolean {
+    return this.engine.isConnected
+  }
+
+  /** Publishes that are not finished: waiting for a connection, on their way, or not acknowledged. */
+  get pending(): number {
+    return this.pendingCount
+  }
+
+  private handler(): ClientHandler {
+    return {
+      onConnect: (connack) => this.onConnect(connack),
+      onMessage: (topic, packet) => this.onMessage(topic, packet),
+      onDrain: () => {},
+      onDisconnect: (error, retryIn) => this.onDisconnect(error, retryIn),
+    }
+  }
+
+  /**
+   * Publishes a message. Resolves when it has been handed to the socket (QoS 0) or acknowledged (QoS 1 and 2), with the reason
+   * code: 0, or 16 when nobody subscribes. Without a connection it waits for one.
+   * @throws ClientError 'invalid' for a topic or property that may not be, 'publish refused' with the broker's reason code,
+   * 'stopped' when the client ends before
+   */
+  publish(message: OutgoingMessage): Promise<number> {
+    return new Promise((resolve, reject) => {
+      if (this.ended !== undefined) throw this.ended
+      const { maxPending = DEFAULT_PENDING } = this.options
+      if (this.pendingCount >= maxPending)
+        throw new ClientError('not supported', `${maxPending} publishes are pending`, ReasonCode.QUOTA_EXCEEDED)
+      const content = outgoing(message)
+      const send = () =>
+        this.engine.publish(content, (error, reasonCode) => {
+          if (error?.kind === 'lost' && content.qos === 0 && this.ended === undefined) {
+            this.waiting.push(send)
+            return
+          }
+          this.pendingCount--
+          if (error === undefined) resolve(reasonCode)
+          else reject(error)
+          if (this.pendingCount === 0) for (const idle of this.onIdle.splice(0)) idle()
+        })
+      this.pendingCount++
+      try {
+        send()
+      } catch (error) {
+        this.pendingCount--
+        throw error
+      }
+    })
+  }
+
+  /**
+   * Subscribes to one filter or several. Resolves when the broker has granted all of them. Messages go to `handler`, or wait for
+   * `for await (const message of subscription)`; reading pauses while 1,000 wait there.
+   * @throws ClientError 'refused' with the reason code of the first filter that is not granted, 'lost' without a connection
+   */
+  async subscribe(
+    filters: string | readonly string[],
+    options: SubscribeOptions | MessageHandler = {},
+    handler?: MessageHandler,
+  ): Promise<Subscription> {
+    if (typeof options === 'function') return this.subscribe(filters, {}, options)
+    const list = typeof filters === 'string' ? [filters] : filters
+    const subscription = new Subscription(this, list, handler)
+    const hasIdentifiers = this.version === 5 && this.engine.serverLimits.subscriptionIdentifiers
+    const identifier = hasIdentifiers ? ++this.identifiers : 0
+    const entry: Entry = { subscription, options, identifier, isMade: false }
+    // From now on, because messages may come before the answer.
+    this.entries.set(subscription, entry)
+    try {
+      await this.make(entry)
+    } catch (error) {
+      this.entries.delete(subscription)
+      throw error
+    }
+    entry.isMade = true
+    return subscription
+  }
+
+  private make({ subscription, options, identifier }: Entry): Promise<void> {
+    const { qos = 0, noLocal = false, retainAsPublished = false, retainHandling = 0 } = options
+    const requests = subscription.filters.map((filter) => ({ filter, qos, noLocal, retainAsPublished, retainHandling }))
+    const properties = identifier === 0 ? NO_PROPERTIES : { subscriptionIdentifiers: [identifier] }
+    return new Promise((resolve, reject) => {
+      if (this.ended !== undefined) throw this.ended
+      this.engine.subscribe(requests, properties, (error, codes) => {
+        const refused = codes.findIndex((code) => code >= 0x80)
+        if (error !== undefined) reject(error)
+        else if (refused < 0) resolve()
+        else {
+          const filter = subscription.filters[refused]
+          reject(new ClientError('refused', `the subscription to '${filter}' was refused`, codes[refused]))
+        }
+      })
+    })
+  }
+
+  /** Used by `Subscription.unsubscribe`. */
+  async unsubscribe(subscription: Subscription): Promise<void> {
+    if (!this.entries.delete(subscription)) return
+    subscription.finish(undefined)
+    if (!this.engine.isConnected) return
+    const others = new Set([...this.entries.keys()].flatMap(({ filters }) => filters))
+    const filters = subscription.filters.filter((filter) => !others.has(filter))
+    if (filters.length === 0) return
+    await new Promise<void>((resolve, reject) => {
+      this.engine.unsubscribe(filters, NO_PROPERTIES, (error) => {
+        // Without a connection there is no subscription either.
+        if (error === undefined || error.kind === 'lost' || error.kind === 'stopped') resolve()
+        else reject(error)
+      })
+    })
+  }
+
+  /** Used by iterators that have enough. */
+  hold(subscription: Subscription, isFull: boolean): void {
+    if (isFull) {
+      if (this.full.size === 0) this.engine.pause()
+      this.full.add(subscription)
+    } else if (this.full.delete(subscription) && this.full.size === 0) this.engine.resume()
+  }
+
+  /**
+   * Publishes a request and resolves with the response that comes to its response topic (MQTT 5.0 section 4.10).
+   * @param timeout ms; 10,000 unless given
+   * @throws ClientError 'timeout', and what `subscribe` and `publish` throw
+   */
+  async request(message: OutgoingMessage, timeout = RESPONSE_TIMEOUT): Promise<IncomingMessage> {
+    if (this.version < 5) throw new ClientError('invalid', 'requests with a response topic need MQTT 5.0')
+    this.responses ??= this.listenForResponses()
+    const responseTopic = await this.responses
+    const id = randomUUID()
+    let timer: NodeJS.Timeout | undefined
+    try {
+      const response = new Promise<IncomingMessage>((resolve, reject) => {
+        this.requests.set(id, resolve)
+        const late = () => reject(new ClientError('timeout', `no response to '${message.topic}' in ${timeout} ms`))
+        timer = setTimeout(late, timeout)
+      })
+      response.catch(() => {})
+      const properties = { ...message.properties, responseTopic, correlationData: Buffer.from(id) }
+      const reasonCode = await this.publish({ qos: 1, ...message, properties })
+      if (reasonCode === ReasonCode.NO_MATCHING_SUBSCRIBERS)
+        throw new ClientError('publish refused', `nobody listens to '${message.topic}'`, reasonCode)
+      return await response
+    } finally {
+      clearTimeout(timer)
+      this.requests.delete(id)
+    }
+  }
+
+  private async listenForResponses(): Promise<string> {
+    const topic = `tsmq/response/${randomUUID()}`
+    try {
+      await this.subscribe(topic, { qos: 1 }, (message) => {
+        const { correlationData } = message.properties
+        if (correlationData !== undefined) this.requests.get(Buffer.from(correlationData).toString())?.(message)
+      })
+    } catch (error) {
+      this.responses = undefined
+      throw error
+    }
+    return topic
+  }
+
+  /**
+   * Answers requests to `filter` with what `respond` returns (MQTT 5.0 section 4.10); those without a response topic are ignored.
+   * What `respond` throws is reported to `onError`, and the request is not answered.
+   */
+  async respond(
+    filter: string,
+    respond: (message: IncomingMessage) => string | Uint8Array | Promise<string | Uint8Array>,
+  ): Promise<Subscription> {
+    return this.subscribe(filter, { qos: 1 }, (message) => {
+      const { responseTopic, correlationData } = message.properties
+      if (responseTopic === undefined) return
+      const properties = correlationData === undefined ? {} : { correlationData }
+      const answer = async () => {
+        await this.publish({ topic: responseTopic, payload: await respond(message), qos: message.qos, properties })
+      }
+      // The end of this client is no mistake of the request.
+      answer().catch((error) => this.ended === undefined && this.report(error))
+    })
+  }
+
+  /**
+   * Ends with DISCONNECT. Waits for pending publishes first, at most `patience` ms (5,000 unless given); those that are left then
+   * fail. With a connection that is lost, nothing is waited for unless it comes back in time.
+   */
+  async end(patience = 5000): Promise<void> {
+    if (this.ended !== undefined) return
+    if (this.pendingCount > 0 && patience > 0) {
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, patience)
+      })
+      await Promise.race([new Promise<void>((resolve) => this.onIdle.push(resolve)), late])
+      clearTimeout(timer)
+    }
+    this.engine.disconnect()
+    await this.closed
+  }
+
+  /** `await using client = await Client.connect(…)`, on a Node that has it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end()
+  }
+
+  private onConnect({ sessionPresent }: Connack): void {
+    this.first?.resolve()
+    this.first = undefined
+    if (this.full.size > 0) this.engine.pause()
+    if (!sessionPresent)
+      for (const entry of this.entries.values())
+        if (entry.isMade) this.make(entry).catch((error) => this.lose(entry, error))
+    for (const send of this.waiting.splice(0)) send()
+    this.options.onConnect?.(sessionPresent)
+  }
+
+  /** A subscription could not be made again. */
+  private lose({ subscription }: Entry, error: unknown): void {
+    if (error instanceof ClientError && (error.kind === 'lost' || error.kind === 'stopped')) return
+    this.entries.delete(subscription)
+    subscription.finish(error instanceof Error ? error : new Error(String(error)))
+    this.report(error)
+  }
+
+  private onMessage(topic: string, packet: Publish): void {
+    const message = incoming(topic, packet)
+    const identifiers = packet.properties.subscriptionIdentifiers
+    for (const { subscription, identifier } of [...this.entries.values()]) {
+      const isMeant =
+        identifier > 0 && identifiers !== undefined
+          ? identifiers.includes(identifier)
+          : subscription.filters.some((filter) => matches(withoutShare(filter), topic))
+      if (!isMeant) continue
+      try {
+        subscription.take(message)
+      } catch (error) {
+        this.report(error)
+      }
+    }
+  }
+
+  private report(error: unknown): void {
+    const { onError } = this.options
+    if (onError !== undefined) onError(error)
+    else
+      queueMicrotask(() => {
+        throw error
+      })
+  }
+
+  private onDisconnect(error: ClientError | undefined, retryIn: number | undefined): void {
+    if (this.first !== undefined && retryIn !== undefined) {
+      // Whoever waits for the first connection decides what to do without it.
+      const { first } = this
+      this.first = undefined
+      this.engine.stop()
+      first.reject(error ?? new ClientError('lost', 'no connection'))
+      return
+    }
+    if (retryIn === undefined) {
+      this.ended = error ?? new ClientError('stopped', 'the client has ended')
+      for (const { subscription } of this.entries.values()) subscription.finish(error)
+      this.entries.clear()
+      for (const send of this.waiting.splice(0)) send()
+    }
+    if (this.first !== undefined) this.first.reject(error ?? new ClientError('stopped', 'the client has ended'))
+    else this.options.onDisconnect?.(error, retryIn)
+    this.first = undefined
+    if (retryIn === undefined) this.onClosed()
+  }
+}
+
+function withoutShare(filter: string): string {
+  return filter.startsWith('$share/') ? filter.split('/').slice(2).join('/') : filter
+}

@@ -1,0 +1,90 @@
+// Messages of a subscription on their way to a program: to a function as they come, or kept until they are asked for one by one.
+
+import type { IncomingMessage } from './message.js'
+
+/** Messages that may wait in an iterator before no more are read from the connection. */
+const MOST_WAITING = 1000
+
+/** What a subscription needs of whoever made it. */
+export interface SubscriptionOwner {
+  /** No more messages, please, or again. */
+  hold(subscription: Subscription, isFull: boolean): void
+  unsubscribe(subscription: Subscription): Promise<void>
+}
+
+/** Called with each message as it comes; what it throws is reported to `onError` of the client. */
+export type MessageHandler = (message: IncomingMessage) => void
+
+export class Subscription implements AsyncIterable<IncomingMessage> {
+  readonly filters: readonly string[]
+  private readonly owner: SubscriptionOwner
+  private readonly handler: MessageHandler | undefined
+  private readonly waiting: IncomingMessage[] = []
+  private readonly readers: {
+    resolve(result: IteratorResult<IncomingMessage>): void
+    reject(error: Error): void
+  }[] = []
+  private isOver = false
+  private error: Error | undefined = undefined
+  private isFull = false
+
+  constructor(owner: SubscriptionOwner, filters: readonly string[], handler: MessageHandler | undefined) {
+    this.owner = owner
+    this.filters = filters
+    this.handler = handler
+  }
+
+  /** Ends the subscription at the broker; an iteration is over when what has come is used up. */
+  unsubscribe(): Promise<void> {
+    return this.owner.unsubscribe(this)
+  }
+
+  /** Messages as they come, until `unsubscribe` or the end of the client. An error that ends the client is thrown. */
+  [Symbol.asyncIterator](): AsyncIterator<IncomingMessage, undefined> {
+    return {
+      next: () => this.next(),
+      return: async () => {
+        await this.unsubscribe()
+        return { done: true, value: undefined }
+      },
+    }
+  }
+
+  private next(): Promise<IteratorResult<IncomingMessage, undefined>> {
+    const message = this.waiting.shift()
+    if (this.isFull && this.waiting.length <= MOST_WAITING / 2) this.setFull(false)
+    if (message !== undefined) return Promise.resolve({ done: false, value: message })
+    if (this.error !== undefined) return Promise.reject(this.error)
+    if (this.isOver) return Promise.resolve({ done: true, value: undefined })
+    return new Promise((resolve, reject) => this.readers.push({ resolve, reject }))
+  }
+
+  /** A message has come. */
+  take(message: IncomingMessage): void {
+    if (this.isOver) return
+    if (this.handler !== undefined) {
+      this.handler(message)
+      return
+    }
+    const reader = this.readers.shift()
+    if (reader !== undefined) reader.resolve({ done: false, value: message })
+    else if (this.waiting.push(message) >= MOST_WAITING) this.setFull(true)
+  }
+
+  private setFull(isFull: boolean): void {
+    if (this.isFull === isFull) return
+    this.isFull = isFull
+    this.owner.hold(this, isFull)
+  }
+
+  /** There will be no more. */
+  finish(error: Error | undefined): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.error = error
+    this.setFull(false)
+    for (const { resolve, reject } of this.readers.splice(0))
+      if (error === undefined) resolve({ done: true, value: undefined })
+      else reject(error)
+  }
+}

@@ -1,0 +1,282 @@
+// The client of the library against a broker in this process.
+
+import assert from 'node:assert/strict'
+import { after, describe, type TestContext, test } from 'node:test'
+import { Client, type ConnectOptions } from '../../src/library/client.js'
+import type { IncomingMessage } from '../../src/library/message.js'
+import { startBroker, type TestBroker } from '../support/broker-kit.js'
+import { CuttingProxy } from '../support/cutting-proxy.js'
+
+const broker = await startBroker({ conf: 'sys_interval 0\nmax_queued_messages 0' })
+const webSockets = await startBroker({ conf: 'protocol websockets' })
+after(() => Promise.all([broker.stop(), webSockets.stop()]))
+
+async function client(t: TestContext, options: ConnectOptions = {}, to: TestBroker = broker): Promise<Client> {
+  const made = await Client.connect(`mqtt://127.0.0.1:${to.port}`, options)
+  t.after(() => made.end(0))
+  return made
+}
+
+const texts = (messages: readonly IncomingMessage[]) => messages.map(({ payload }) => payload.toString())
+
+async function take(from: AsyncIterable<IncomingMessage>, count: number): Promise<IncomingMessage[]> {
+  const taken: IncomingMessage[] = []
+  for await (const message of from) if (taken.push(message) === count) return taken
+  return taken
+}
+
+let number = 0
+const unique = () => `library/${++number}`
+
+for (const version of [3, 4, 5] as const)
+  describe(`version ${version}`, () => {
+    test('messages by iterator, in order, with everything they carry', async (t) => {
+      const topic = unique()
+      const one = await client(t, { version })
+      const subscription = await one.subscribe(`${topic}/#`, { qos: 2 })
+      for (const qos of [0, 1, 2] as const) {
+        const code = await one.publish({ topic: `${topic}/${qos}`, payload: `m${qos}`, qos })
+        assert.equal(code, 0)
+      }
+      const got = await take(subscription, 3)
+      assert.deepEqual(
+        got.map(({ topic: name, payload, qos, retain, dup }) => [name, payload.toString(), qos, retain, dup]),
+        [0, 1, 2].map((qos) => [`${topic}/${qos}`, `m${qos}`, qos, false, false]),
+      )
+    })
+
+    test('messages by function, until unsubscribed', async (t) => {
+      const topic = unique()
+      const one = await client(t, { version })
+      const got: IncomingMessage[] = []
+      const subscription = await one.subscribe([topic, `${topic}/x`], { qos: 1 }, (message) => got.push(message))
+      await one.publish({ topic, payload: 'a', qos: 1 })
+      await one.publish({ topic: `${topic}/x`, payload: 'b', qos: 1 })
+      await subscription.unsubscribe()
+      await one.publish({ topic, payload: 'c', qos: 1 })
+      assert.deepEqual(texts(got), ['a', 'b'])
+    })
+  })
+
+test('two subscriptions that overlap get their own messages only (MQTT 5.0)', async (t) => {
+  const topic = unique()
+  const one = await client(t)
+  const got: string[] = []
+  await one.subscribe(`${topic}/+`, { qos: 1 }, ({ payload }) => got.push(`+ ${payload}`))
+  await one.subscribe(`${topic}/a`, { qos: 1 }, ({ payload }) => got.push(`a ${payload}`))
+  await one.publish({ topic: `${topic}/a`, payload: '1', qos: 1 })
+  await one.publish({ topic: `${topic}/b`, payload: '2', qos: 1 })
+  await one.publish({ topic: `${topic}/none`, qos: 1 })
+  assert.deepEqual(got.sort(), ['+ ', '+ 1', '+ 2', 'a 1'])
+})
+
+test('16 when nobody subscribes, and 0x87 as an error when the broker forbids it', async (t) => {
+  const own = await startBroker({ conf: 'acl_file {folder}/acl', files: { acl: 'topic read #\ntopic write ok\n' } })
+  t.after(() => own.stop())
+  const one = await client(t, {}, own)
+  assert.equal(await one.publish({ topic: 'ok', qos: 1 }), 16)
+  await assert.rejects(one.publish({ topic: 'no', qos: 1 }), {
+    name: 'ClientError',
+    kind: 'publish refused',
+    reasonCode: 0x87,
+  })
+})
+
+const mistakes: readonly { readonly name: string; readonly url: string; readonly message: RegExp }[] = [
+  { name: 'no URL', url: 'localhost', message: /'localhost' is not a URL/ },
+  { name: 'another scheme', url: 'http://localhost', message: /'http:' is none of mqtt: mqtts: ws: wss: unix:/ },
+  { name: 'no host', url: 'mqtt:', message: /has no host/ },
+]
+describe('what cannot be connected to', () => {
+  for (const { name, url, message } of mistakes)
+    test(name, () => assert.rejects(Client.connect(url), { kind: 'invalid', message }))
+
+  test('nobody there: at once, in words', async () => {
+    const gone = await startBroker()
+    await gone.stop()
+    await assert.rejects(Client.connect(`mqtt://127.0.0.1:${gone.port}`), {
+      kind: 'connect',
+      message: new RegExp(`cannot connect to 127.0.0.1:${gone.port}.*connection refused`),
+    })
+  })
+
+  test('a refusal, with its code', async (t) => {
+    const own = await startBroker({ conf: 'allow_anonymous false' })
+    t.after(() => own.stop())
+    await assert.rejects(Client.connect(`mqtt://127.0.0.1:${own.port}`), { kind: 'refused', reasonCode: 0x87 })
+  })
+
+  test('topics and filters that may not be', async (t) => {
+    const one = await client(t)
+    await assert.rejects(one.publish({ topic: 'a/#' }), { kind: 'invalid' })
+    assert.equal(one.pending, 0)
+  })
+})
+
+test('over WebSocket, with user and password of the URL', async (t) => {
+  const one = await Client.connect(`ws://us%40er:p%3Aw@127.0.0.1:${webSockets.port}/mqtt`, { clientId: 'ws' })
+  t.after(() => one.end(0))
+  assert.equal(webSockets.broker.sessions.get('ws')?.username, 'us@er')
+})
+
+describe('a connection that breaks', () => {
+  async function cuttable(t: TestContext) {
+    const proxy = await CuttingProxy.open(broker.port)
+    t.after(() => proxy.close())
+    return proxy
+  }
+
+  test('comes back: subscriptions are made again, publishes arrive', async (t) => {
+    const topic = unique()
+    const proxy = await cuttable(t)
+    const events: string[] = []
+    let back = () => {}
+    const isBack = new Promise<void>((resolve) => {
+      back = resolve
+    })
+    const one = await Client.connect(`mqtt://127.0.0.1:${proxy.port}`, {
+      reconnect: { base: 5, cap: 5 },
+      onConnect: (present) => {
+        events.push(`connected ${present}`)
+        if (events.length > 1) back()
+      },
+      onDisconnect: (_error, retryIn) => events.push(`lost, again in ${retryIn}`),
+    })
+    t.after(() => one.end(0))
+    const subscription = await one.subscribe(topic, { qos: 1 })
+    proxy.cut()
+    while (one.isConnected) await new Promise((resolve) => setImmediate(resolve))
+    const published = [
+      one.publish({ topic, payload: 'qos 1', qos: 1 }),
+      one.publish({ topic, payload: 'qos 0' }),
+      one.publish({ topic, payload: 'qos 2', qos: 2 }),
+    ]
+    assert.equal(one.pending, 3)
+    await isBack
+    await Promise.all(published)
+    assert.equal(one.pending, 0)
+    assert.deepEqual(events, ['connected false', 'lost, again in 5', 'connected false'])
+    // What was waiting may have been sent before the subscription stood.
+    await one.publish({ topic, payload: 'last', qos: 1 })
+    for await (const { payload } of subscription) if (payload.toString() === 'last') break
+  })
+
+  test('with a session: nothing that was published meanwhile is missed', async (t) => {
+    const topic = unique()
+    const proxy = await cuttable(t)
+    const one = await Client.connect(`mqtt://127.0.0.1:${proxy.port}`, {
+      sessionExpiryInterval: 60,
+      cleanStart: false,
+      reconnect: { base: 5, cap: 5 },
+    })
+    t.after(() => one.end(0))
+    const other = await client(t)
+    const subscription = await one.subscribe(topic, { qos: 1 })
+    proxy.cut()
+    for (let n = 0; n < 5; n++) await other.publish({ topic, payload: String(n), qos: 1 })
+    assert.deepEqual(texts(await take(subscription, 5)), ['0', '1', '2', '3', '4'])
+  })
+
+  test('without reconnect: the end, for iterators too', async (t) => {
+    const proxy = await cuttable(t)
+    const one = await Client.connect(`mqtt://127.0.0.1:${proxy.port}`, { reconnect: false })
+    const subscription = await one.subscribe('x')
+    const iterator = subscription[Symbol.asyncIterator]()
+    const next = assert.rejects(iterator.next(), { kind: 'lost' })
+    proxy.cut()
+    await next
+    await assert.rejects(one.publish({ topic: 'x' }), { kind: 'lost' })
+    await assert.rejects(one.subscribe('x'), { kind: 'lost' })
+  })
+})
+
+describe('requests', () => {
+  test('are answered', async (t) => {
+    const topic = unique()
+    const server = await client(t)
+    const one = await client(t)
+    await server.respond(topic, async ({ payload }) => `${payload}!`)
+    const answers = await Promise.all(['a', 'b'].map((payload) => one.request({ topic, payload })))
+    assert.deepEqual(texts(answers), ['a!', 'b!'])
+  })
+
+  test('to nobody fail at once', async (t) => {
+    const one = await client(t)
+    await assert.rejects(one.request({ topic: unique() }), { kind: 'publish refused', reasonCode: 16 })
+  })
+
+  test('without an answer fail in time', async (t) => {
+    const topic = unique()
+    const one = await client(t)
+    await one.subscribe(topic)
+    await assert.rejects(one.request({ topic }, 20), { kind: 'timeout' })
+  })
+})
+
+test('an iterator that nobody reads holds the connection, and loses nothing', async (t) => {
+  const topic = unique()
+  const one = await client(t)
+  const other = await client(t)
+  const subscription = await one.subscribe(topic, { qos: 1 })
+  await Promise.all(Array.from({ length: 3000 }, (_, n) => other.publish({ topic, payload: String(n), qos: 1 })))
+  assert.deepEqual(
+    texts(await take(subscription, 3000)),
+    Array.from({ length: 3000 }, (_, n) => String(n)),
+  )
+})
+
+test('what a function throws goes to onError, and the next message comes', async (t) => {
+  const topic = unique()
+  const errors: unknown[] = []
+  const one = await client(t, { onError: (error) => errors.push(error) })
+  const got: string[] = []
+  await one.subscribe(topic, { qos: 1 }, ({ payload }) => {
+    if (payload.toString() === 'bad') throw new Error('no')
+    got.push(payload.toString())
+  })
+  for (const payload of ['bad', 'good']) await one.publish({ topic, payload, qos: 1 })
+  assert.deepEqual([errors.map(String), got], [['Error: no'], ['good']])
+})
+
+test('end waits for what is pending, and says goodbye', async (t) => {
+  const topic = unique()
+  const watcher = await client(t)
+  const subscription = await watcher.subscribe(`${topic}/#`, { qos: 1 })
+  const one = await client(t, { will: { topic: `${topic}/will` } })
+  const published = Array.from({ length: 500 }, (_, n) =>
+    one.publish({ topic: `${topic}/m`, payload: String(n), qos: 1 }),
+  )
+  await one.end()
+  await Promise.all(published)
+  assert.equal(one.pending, 0)
+  assert.equal((await take(subscription, 500)).filter(({ topic: name }) => name.endsWith('will')).length, 0)
+  await assert.rejects(one.publish({ topic }), { kind: 'stopped' })
+  await one.end()
+})
+
+test('a payload may be changed as soon as publish has returned', async (t) => {
+  const topic = unique()
+  const one = await client(t)
+  const subscription = await one.subscribe(topic)
+  const payload = Buffer.alloc(20_000, 'a')
+  const published = one.publish({ topic, payload })
+  payload.fill('b')
+  await published
+  assert.equal((await take(subscription, 1))[0]?.payload[0], 'a'.charCodeAt(0))
+})
+
+test('no more than maxPending', async (t) => {
+  const proxy = await CuttingProxy.open(broker.port)
+  t.after(() => proxy.close())
+  const one = await Client.connect(`mqtt://127.0.0.1:${proxy.port}`, {
+    maxPending: 2,
+    reconnect: { base: 60_000, cap: 60_000 },
+  })
+  proxy.cut()
+  while (one.isConnected) await new Promise((resolve) => setImmediate(resolve))
+  const waiting = [one.publish({ topic: 'a' }), one.publish({ topic: 'a', qos: 1 })]
+  await assert.rejects(one.publish({ topic: 'a' }), { reasonCode: 0x97 })
+  const failed = waiting.map((each) => assert.rejects(each))
+  await one.end(0)
+  await Promise.all(failed)
+})
