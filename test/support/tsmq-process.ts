@@ -15,6 +15,8 @@ export interface TsmqOptions {
   readonly files?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Most files it may have open. */
+  readonly openFiles?: number
 }
 
 /** A broker that accepts connections. */
@@ -48,15 +50,24 @@ export async function startTsmq({
   files = {},
   args = [],
   env = {},
+  openFiles,
 }: TsmqOptions = {}): Promise<TsmqProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'tsmq-process-'))
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content, { mode: 0o600 })
   const file = join(folder, 'tsmq.conf')
   if (conf !== undefined) writeFileSync(file, `listener ${wanted} 127.0.0.1\n${conf.replaceAll('{folder}', folder)}\n`)
-  const program = command('tsmq', [...(conf === undefined ? ['-p', `${wanted}`] : ['-c', file]), ...args], {
-    cwd: folder,
-    env,
-  })
+  const words = [...(conf === undefined ? ['-p', `${wanted}`] : ['-c', file]), ...args]
+  const program =
+    openFiles === undefined
+      ? command('tsmq', words, { cwd: folder, env })
+      : new Program(
+          'sh',
+          ['-c', `ulimit -n ${openFiles}; exec "$0" "$@"`, process.execPath, resolve('bin/tsmq'), ...words],
+          {
+            cwd: folder,
+            env: { ...STAY_ROOT, ...env },
+          },
+        )
   try {
     const opened = await program.line(/Opening ipv4 (?:\w+ )*listen socket on port \d+\./)
     await program.line(/ running$/)
