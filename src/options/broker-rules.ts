@@ -11,6 +11,7 @@ const needs: readonly Need[] = [
   { name: 'psk_file', needs: ['psk_hint'], harmless: true },
   { name: 'persistence_file', needs: ['persistence'], harmless: true },
   { name: 'persistence_location', needs: ['persistence'], harmless: true },
+  { name: 'persistence_durability', needs: ['persistence'], harmless: true },
   { name: 'autosave_interval', needs: ['persistence'], harmless: true },
   { name: 'autosave_on_changes', needs: ['persistence'], harmless: true },
 ]

@@ -121,7 +121,7 @@ export const processOptions = [
     default: 'commit',
     reload: 'yes',
     own: true,
-    help: 'commit: what is acknowledged is on disk; interval: changes are saved now and then, as autosave_interval says.',
+    help: 'When changes are saved: commit, before they are acknowledged; interval, now and then, as autosave_interval says.',
   },
   {
     name: 'autosave_interval',

@@ -67,7 +67,7 @@ export const tsmqOptions = [
     kind: 'text',
     args: ['CLIENT', 'VERB', 'TOPIC'],
     needs: ['config_file'],
-    excludes: ['acl_test', 'test_config'],
+    excludes: ['acl_test', 'test_config', 'daemon'],
     help: 'Tell whether user=NAME,id=CLIENT may read, write or subscribe, and which rule says so.',
   },
   {
@@ -76,7 +76,7 @@ export const tsmqOptions = [
     kind: 'file',
     args: ['FILE'],
     needs: ['config_file'],
-    excludes: ['test_config'],
+    excludes: ['test_config', 'daemon'],
     help: 'Check a table of such questions with the answers expected, and tell which are others.',
   },
   {
@@ -106,6 +106,7 @@ export const tsmqOptions = [
     flags: ['--ready-file'],
     kind: 'file',
     args: ['FILE'],
+    excludes: ['test_config', 'acl_check', 'acl_test'],
     help: 'Write the listeners as JSON to this file when the broker is running; it is removed at the end.',
   },
   {

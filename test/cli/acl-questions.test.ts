@@ -73,6 +73,7 @@ describe('--acl-check', () => {
     { who: 'id=x', verb: 'write', topic: 'public/a', says: 'deny  acl  no rule matches' },
     { who: 'id=x,user=ann', verb: 'write', topic: 'dev/x/1', says: 'allow  acl:7  pattern write dev/%c/#' },
     { who: 'user=ann,id=y', verb: 'write', topic: 'dev/x/1', says: 'deny  acl  no rule matches' },
+    { who: 'user=ann', verb: 'write', topic: 'dev/x/1', says: 'deny  acl  no rule matches' },
     { who: 'user=ann', verb: 'write', topic: 'dev//1', says: 'deny  acl  no rule matches' },
     { who: 'user=bob,id=x', topic: 'users/bob', says: 'allow  acl:8  pattern read users/%u' },
     { who: 'id=x', topic: 'users/bob', says: 'deny  acl  no rule matches' },
@@ -240,6 +241,8 @@ describe('as commands', { concurrency: 4 }, () => {
     { args: ['-c', 'tsmq.conf', '--acl-check', 'id=x', 'read'], says: 'CLIENT VERB TOPIC' },
     { args: ['-c', 'tsmq.conf', '--listener', '1883'], says: '--acl-check or --acl-test' },
     { args: ['-c', 'tsmq.conf', '--acl-test', 'f', '--test-config'], says: '--test-config' },
+    { args: ['-d', '-c', 'tsmq.conf', '--acl-test', 'f'], says: '-d' },
+    { args: ['-c', 'tsmq.conf', '--test-config', '--ready-file', 'f'], says: '--ready-file' },
   ]
   for (const { args, says } of usage)
     test(`${args.join(' ')} is wrong usage`, async () => {

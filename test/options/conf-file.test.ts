@@ -117,12 +117,12 @@ const snippets: readonly {
   },
   {
     name: 'every problem is told, and the rest is read',
-    conf: 'max_keepalive x\nsys_interval 5\nmax_packet_size 3\npersistence true\nlistener 70000\nmax_qos 3\n',
+    conf: 'max_keepalive x\nsys_interval 5\nmax_packet_size 3\nplugin any.so\nlistener 70000\nmax_qos 3\n',
     values: { sys_interval: 5, max_keepalive: 0 },
     problems: [
       "conf:1: max_keepalive must be a whole number, not 'x'",
       'conf:3: max_packet_size must be at least 20, not 3',
-      'conf:4: persistence is not supported yet',
+      'conf:4: plugin is not supported yet',
       'conf:5: the port of listener must be between 0 and 65535, not 70000',
       'conf:6: max_qos must be between 0 and 2, not 3',
     ],
@@ -168,11 +168,6 @@ const snippets: readonly {
     name: 'log destinations that come later',
     conf: 'log_dest syslog\nlog_dest topic\n',
     values: { log_dest: [{ to: 'syslog' }, { to: 'topic' }] },
-  },
-  {
-    name: 'a protocol that comes later',
-    conf: 'listener 1\nprotocol http_api\n',
-    problems: ['conf:2: protocol http_api is not supported yet'],
   },
   {
     name: 'websockets',

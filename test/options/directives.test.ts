@@ -35,25 +35,27 @@ const MOSQUITTO =
   start_type threshold try_private`.split(/\s+/)
 
 /** Directives that mean something in this version. */
-const WORKING =
-  `listener port bind_address socket_domain protocol allow_anonymous password_file acl_file allow_duplicate_messages
-  allow_zero_length_clientid auto_id_prefix check_retain_source clientid_prefixes global_max_clients global_max_connections
-  max_inflight_bytes max_inflight_messages max_keepalive max_packet_size max_queued_bytes max_queued_messages
-  message_size_limit persistent_client_expiration queue_qos0_messages retain_available retain_expiry_interval
-  set_tcp_nodelay sys_interval upgrade_outgoing_qos max_connections max_qos max_topic_alias max_topic_alias_broker
-  mount_point accept_protocol_versions listener_allow_anonymous listener_auto_id_prefix use_username_as_clientid
-  websockets_origin log_dest log_facility user pid_file log_type log_timestamp log_timestamp_format connection_messages include_dir connect_timeout
-  max_outgoing_bytes max_connections_per_ip max_subscriptions max_concurrent_auth certfile keyfile cafile capath
-  require_certificate use_identity_as_username use_subject_as_username crlfile ciphers ciphers_tls1.3 tls_version
-  disable_client_cert_date_checks psk_hint psk_file enable_proxy_protocol proxy_protocol_v2_require_tls
-  bind_interface per_listener_settings memory_limit packet_buffer_size connection address topic bridge_alpn
-  bridge_bind_address bridge_cafile bridge_capath bridge_certfile bridge_keyfile bridge_ciphers bridge_ciphers_tls1.3
-  bridge_tls_version bridge_identity bridge_psk bridge_insecure bridge_require_ocsp bridge_tls_use_os_certs
-  bridge_attempt_unsubscribe bridge_max_packet_size bridge_max_topic_alias bridge_outgoing_retain
-  bridge_protocol_version bridge_receive_maximum bridge_reload_type bridge_session_expiry_interval cleansession
-  local_cleansession remote_clientid local_clientid remote_username remote_password idle_timeout keepalive_interval
-  notifications notifications_local_only notification_topic restart_timeout round_robin start_type threshold
-  try_private`.split(/\s+/)
+const WORKING = `listener port bind_address socket_domain protocol allow_anonymous password_file acl_file
+  allow_duplicate_messages allow_zero_length_clientid auto_id_prefix check_retain_source clientid_prefixes
+  global_max_clients global_max_connections max_inflight_bytes max_inflight_messages max_keepalive
+  max_packet_size max_queued_bytes max_queued_messages message_size_limit persistent_client_expiration
+  queue_qos0_messages retain_available retain_expiry_interval set_tcp_nodelay sys_interval upgrade_outgoing_qos
+  max_connections max_qos max_topic_alias max_topic_alias_broker mount_point accept_protocol_versions
+  listener_allow_anonymous listener_auto_id_prefix use_username_as_clientid websockets_origin log_dest
+  log_facility user pid_file log_type log_timestamp log_timestamp_format connection_messages include_dir
+  connect_timeout max_outgoing_bytes max_connections_per_ip max_subscriptions max_concurrent_auth certfile
+  keyfile cafile capath require_certificate use_identity_as_username use_subject_as_username crlfile ciphers
+  ciphers_tls1.3 tls_version disable_client_cert_date_checks psk_hint psk_file enable_proxy_protocol
+  proxy_protocol_v2_require_tls bind_interface per_listener_settings memory_limit packet_buffer_size connection
+  address topic bridge_alpn bridge_bind_address bridge_cafile bridge_capath bridge_certfile bridge_keyfile
+  bridge_ciphers bridge_ciphers_tls1.3 bridge_tls_version bridge_identity bridge_psk bridge_insecure
+  bridge_require_ocsp bridge_tls_use_os_certs bridge_attempt_unsubscribe bridge_max_packet_size
+  bridge_max_topic_alias bridge_outgoing_retain bridge_protocol_version bridge_receive_maximum
+  bridge_reload_type bridge_session_expiry_interval cleansession local_cleansession remote_clientid
+  local_clientid remote_username remote_password idle_timeout keepalive_interval notifications
+  notifications_local_only notification_topic restart_timeout round_robin start_type threshold try_private
+  enable_control_api persistence persistence_file persistence_location persistence_durability autosave_interval
+  autosave_on_changes http_dir`.split(/\s+/)
 
 test('every directive of Mosquitto is known, and the others are marked as our own', () => {
   const names = new Set(table.flatMap((row) => [row.name, ...(row.aliases ?? []), ...(row.legacyAliases ?? [])]))
