@@ -50,11 +50,14 @@ interface Attack {
   readonly ends: 'closed' | 'open'
 }
 
-/** 10,000 user properties of 6 bytes behind their length. */
-const userProperties = Buffer.concat([
-  Buffer.from([0xf0, 0xa2, 4]),
-  ...new Array<Buffer>(10_000).fill(Buffer.concat([Buffer.from([0x26]), field('k'), Buffer.from([0, 1, 0x76])])),
-])
+/** User properties of 7 bytes behind their length, which takes two bytes up to 2340 of them and three beyond. */
+function userProperties(count: number): Buffer {
+  const size = count * 7
+  const length =
+    size < 16_384 ? [(size & 127) | 128, size >> 7] : [(size & 127) | 128, ((size >> 7) & 127) | 128, size >> 14]
+  const one = Buffer.concat([Buffer.from([0x26]), field('k'), field('v')])
+  return Buffer.concat([Buffer.from(length), ...new Array<Buffer>(count).fill(one)])
+}
 const deep = '/'.repeat(65_400)
 
 // biome-ignore format: one row a line
@@ -84,7 +87,8 @@ const attacks: readonly Attack[] = [
   { name: 'NanoMQ #2270: QoS 1 PUBLISH without an identifier', as: 4, send: packet(0x32, field('a')), ends: 'closed' },
   { name: 'CVE-2018-11615: a topic that looks like a regular expression', as: 4, send: packet(0x32, field('(a*)*$[^/'), [0, 1]), ends: 'open' },
   { name: 'CVE-2018-11615: a filter that looks like one', as: 4, send: packet(0x82, [0, 1], field('((a|aa)*)*$/\\'), [0]), ends: 'open' },
-  { name: 'CVE-2021-41039: PUBLISH with 10,000 user properties', as: 5, send: packet(0x32, field('t'), [0, 1], userProperties), ends: 'open' },
+  { name: 'CVE-2021-41039: PUBLISH with 1000 user properties', as: 5, send: packet(0x32, field('t'), [0, 1], userProperties(1000)), ends: 'open' },
+  { name: 'CVE-2021-41039: PUBLISH with 280,000 user properties', as: 5, send: packet(0x32, field('t'), [0, 1], userProperties(280_000)), ends: 'closed' },
   { name: 'CVE-2021-41039: CONNECT larger than 100,000 bytes', as: 'stranger', send: packet(0x10, field('MQTT'), [5, 2, 0, 0], Buffer.alloc(100_000)), ends: 'closed' },
   { name: 'CVE-2023-3592: a will with a property that a will cannot have', as: 'stranger', send: packet(0x10, field('MQTT'), [5, 6, 0, 0, 0], field('x'), [3, 0x23, 0, 1], field('w'), [0, 0]), ends: 'closed' },
 ]

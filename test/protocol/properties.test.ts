@@ -108,6 +108,16 @@ test('[MQTT-3.3.2-18] user properties keep their order, whatever stands between 
   })
 })
 
+test('CVE-2021-41039 a client may put 1000 user properties into a packet; a server may put more', () => {
+  const packet = (count: number) =>
+    packetWith('PUBLISH', props(Array.from({ length: count }, () => [...u8(0x26), ...text('k'), ...text('v')]).flat()))
+  const userProperties = (count: number, sender: 'client' | 'server') =>
+    (packetsIn([packet(count)], 5, sender) as { properties: Properties }[])[0]?.properties.userProperties?.length
+  assert.equal(userProperties(1000, 'client'), 1000)
+  assert.equal(protocolErrorOf(() => userProperties(1001, 'client'))?.reasonCode, 0x97)
+  assert.equal(userProperties(1001, 'server'), 1001)
+})
+
 test('the order of differing properties carries no meaning', () => {
   const facts = propertyFacts.filter((fact) => allowed.CONNACK.includes(fact.id)).map((fact) => fact.bytes)
   const [forward] = packetsIn([packetWith('CONNACK', props(...facts))], 5, 'server')
