@@ -25,9 +25,7 @@ async function login({ port }: TsmqProcess, username?: string): Promise<number |
   return answer?.connack.reasonCode
 }
 
-test('CVE-2017-7652: out of file descriptors, with SIGHUP meanwhile', {
-  skip: process.platform === 'win32',
-}, async () => {
+test('CVE-2017-7652: out of file descriptors, with SIGHUP meanwhile', async () => {
   const broker = await startTsmq({
     conf: 'allow_anonymous false\npassword_file {folder}/passwords\nconnect_timeout 60',
     files: { passwords: passwordFile('alice', 'leaver') },
