@@ -64,6 +64,10 @@ export class Listeners {
     const bound: BoundListener[] = []
     let failure: ListenError | undefined
     for (const listener of this.context.config.listeners) {
+      if (listener.without_socket) {
+        this.open.push(new OpenListener(listener))
+        continue
+      }
       // The two loopback sockets of local-only mode share the free port that the first of them got.
       const isSecond = listener.local_only && listener.port === 0 && listener.bind_address === '::1'
       const port = isSecond ? (bound.at(-1)?.port ?? 0) : listener.port
@@ -81,9 +85,20 @@ export class Listeners {
     return bound
   }
 
-  /** The listener that has this origin or, when none has it any more, the first. */
+  /** The listener that has this origin or, when none has it any more, the first with the same port, or the first of all. */
   named(origin: string): OpenListener {
-    return this.open.find((listener) => listener.origin === origin) ?? (this.open[0] as OpenListener)
+    const [port] = origin.split(' ')
+    const found =
+      this.open.find((listener) => listener.origin === origin) ??
+      this.open.find(({ config }) => `${config.port}` === port)
+    return found ?? (this.open[0] as OpenListener)
+  }
+
+  /** Takes a connection that was accepted elsewhere, for the first listener without a socket. Without one it is refused. */
+  take(accepted: Accepted): void {
+    const listener = this.open.find(({ config }) => config.without_socket)
+    if (listener === undefined) accepted.destroy()
+    else this.onAccept(listener, accepted)
   }
 
   /** Lets in those who came early, and everyone who comes now. */

@@ -9,6 +9,7 @@ import { defaultConfig, readConfFile } from '../options/conf-file.js'
 import { type Config, ConfigError } from '../options/config.js'
 import { helpText } from '../options/help-text.js'
 import { type TsmqValues, tsmqOptions } from '../options/tsmq-options.js'
+import { StoreError } from '../store/store-error.js'
 import { runUntilSignal } from './broker-process.js'
 import { foreground, startDaemon } from './daemon.js'
 import { EXIT_STATUS } from './exit.js'
@@ -21,6 +22,8 @@ const help = {
     'tsmq [-c FILE] [-p PORT] [-d] [-v | -q]',
     'tsmq --run [-c FILE] -- COMMAND',
     'tsmq -c FILE --test-config',
+    'tsmq -c FILE --dump-store [--json]',
+    'tsmq -c FILE --import-mosquitto-db FILE',
     'tsmq -c FILE --acl-check user=NAME,id=CLIENT read|write|subscribe TOPIC',
   ],
   about:
@@ -81,8 +84,13 @@ export async function runBroker(argv: readonly string[]): Promise<number> {
 }
 
 /** Whether something is to be told rather than run. */
-function isQuestion({ test_config: test, acl_check: check, acl_test: table }: TsmqValues): boolean {
-  return test || check !== undefined || table !== undefined
+function isQuestion(values: TsmqValues): boolean {
+  const { test_config: test, acl_check: check, acl_test: table } = values
+  return test || check !== undefined || table !== undefined || concernsStore(values)
+}
+
+function concernsStore({ dump_store: dump, import_mosquitto_db: file }: TsmqValues): boolean {
+  return dump || file !== undefined
 }
 
 /** What the table of flags cannot say. Throws UsageError. */
@@ -90,6 +98,8 @@ function checkUsage({ run, help, version, ...values }: TsmqValues, command: read
   if (help || version) return
   if (run && command.length === 0) throw new UsageError('--run needs -- and a command behind it')
   if (!run && command.length > 0) throw new UsageError('-- and a command are for --run')
+  if (values.json && !values.test_config && !values.dump_store)
+    throw new UsageError('--json needs --test-config or --dump-store too')
   if (values.listener !== undefined && values.acl_check === undefined && values.acl_test === undefined)
     throw new UsageError('--listener needs --acl-check or --acl-test too')
 }
@@ -104,6 +114,7 @@ async function checkAndServe(
   for (const { message } of config.warnings) complain(`warning: ${message}`)
   for (const { message } of config.problems) complain(message)
   if (config.problems.length > 0) return EXIT_STATUS.invalid
+  if (concernsStore(values)) return useStore(config, values, complain)
   if (isQuestion(values)) {
     const { askAcl } = await import('./acl-command.js')
     return askAcl(config, values, { print, complain })
@@ -116,6 +127,13 @@ async function checkAndServe(
   } catch (error) {
     return failure(error, complain)
   }
+}
+
+async function useStore(config: Config, values: TsmqValues, complain: Show): Promise<number> {
+  const { dumpStore, importMosquittoDb } = await import('./store-command.js')
+  const { import_mosquitto_db: file, json } = values
+  const voices = { print, complain }
+  return file === undefined ? dumpStore(config, json, voices) : importMosquittoDb(config, file, voices)
 }
 
 async function testConfig(config: Config, values: TsmqValues, complain: Show): Promise<number> {
@@ -149,6 +167,10 @@ function failure(error: unknown, complain: Show): number {
   if (error instanceof AccessError) {
     complain(error.message)
     return error.errors.every(({ problems }) => problems.length > 0) ? EXIT_STATUS.invalid : EXIT_STATUS.unopenable
+  }
+  if (error instanceof StoreError) {
+    complain(error.message)
+    return EXIT_STATUS.failure
   }
   if (error instanceof ListenError) {
     complain(listenFailure(error))

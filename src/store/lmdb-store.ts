@@ -9,7 +9,7 @@ import { type Batch, eachChange } from './batch.js'
 import type { LmdbAnswer, LmdbRequest } from './lmdb-worker.js'
 import type { EachEntry, Store } from './store.js'
 import { StoreError } from './store-error.js'
-import { prepareStoreFile } from './store-file.js'
+import { checkStoreFile, prepareStoreFile } from './store-file.js'
 import { StoreLock } from './store-lock.js'
 
 /** Below this many free bytes a failed write is put down to the lack of them. */
@@ -19,12 +19,13 @@ type Reply = (answer: LmdbAnswer) => void
 
 export class LmdbStore implements Store {
   private readonly path: string
-  private readonly lock: StoreLock
+  /** Undefined for one that is only read. */
+  private readonly lock: StoreLock | undefined
   private worker: Worker | undefined = undefined
   /** Waits for the thread's answer. */
   private reply: Reply | undefined = undefined
 
-  private constructor(path: string, lock: StoreLock) {
+  private constructor(path: string, lock: StoreLock | undefined) {
     this.path = path
     this.lock = lock
   }
@@ -35,14 +36,30 @@ export class LmdbStore implements Store {
    */
   static async open(path: string): Promise<LmdbStore> {
     prepareStoreFile(path)
-    const store = new LmdbStore(path, await StoreLock.take(path))
+    return LmdbStore.started(new LmdbStore(path, await StoreLock.take(path)))
+  }
+
+  /**
+   * Opens the store in the file `path` to be read only, as it is at this moment; a broker may be using it.
+   * @throws StoreError
+   */
+  static read(path: string): Promise<LmdbStore> {
+    checkStoreFile(path)
+    return LmdbStore.started(new LmdbStore(path, undefined))
+  }
+
+  private static async started(store: LmdbStore): Promise<LmdbStore> {
     try {
-      await store.request({ ask: 'open', path })
+      await store.request(store.opening())
       return store
     } catch (error) {
       await store.end()
       throw error
     }
+  }
+
+  private opening(): LmdbRequest {
+    return { ask: 'open', path: this.path, isReadOnly: this.lock === undefined }
   }
 
   async load(each: EachEntry): Promise<void> {
@@ -89,7 +106,7 @@ export class LmdbStore implements Store {
     const { worker } = this
     this.worker = undefined
     await worker?.terminate()
-    await this.lock.release()
+    await this.lock?.release()
   }
 
   private request(what: LmdbRequest): Promise<LmdbAnswer> {
@@ -127,7 +144,7 @@ export class LmdbStore implements Store {
       this.reply = () => {
         this.reply = reply
       }
-      worker.postMessage({ ask: 'open', path: this.path } satisfies LmdbRequest)
+      worker.postMessage(this.opening())
     }
     return worker
   }

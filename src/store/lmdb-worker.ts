@@ -13,7 +13,7 @@ import type { StoreFault } from './store-error.js'
 
 /** What the thread is asked, one thing at a time. */
 export type LmdbRequest =
-  | { readonly ask: 'open'; readonly path: string }
+  | { readonly ask: 'open'; readonly path: string; readonly isReadOnly: boolean }
   | { readonly ask: 'load' }
   | { readonly ask: 'write'; readonly bytes: Uint8Array }
   | { readonly ask: 'close' }
@@ -35,6 +35,7 @@ const SYNCHRONOUS = 2
 type Database = RootDatabase<Buffer, Buffer>
 
 let path = ''
+let isReadOnly = false
 let database: Database | undefined
 /** Number of the last batch that is on disk. */
 let written = 0
@@ -44,6 +45,7 @@ function openDatabase(): Database {
   const opened: Database = open<Buffer, Buffer>({
     path,
     noSubdir: true,
+    readOnly: isReadOnly,
     encoding: 'binary',
     keyEncoding: 'binary',
     // One plain commit after the other, each with its own sync: an error belongs to the batch that met it.
@@ -118,6 +120,7 @@ async function answer(request: LmdbRequest): Promise<LmdbAnswer> {
   switch (request.ask) {
     case 'open':
       path = request.path
+      isReadOnly = request.isReadOnly
       database = openDatabase()
       return {}
     case 'load': {

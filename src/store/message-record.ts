@@ -7,6 +7,7 @@
 //   blob   properties as in PUBLISH, length included (bit 4)
 //   blob   payload
 
+import type { Sender } from '../protocol/packet-types.js'
 import type { Qos } from '../protocol/packets/publish.js'
 import {
   NO_PROPERTIES,
@@ -104,9 +105,9 @@ export function propertyBytes(properties: Readonly<Properties>): Uint8Array {
 }
 
 /** @throws StoreError for a list that no packet of the kind could have */
-export function propertiesIn(bytes: Buffer, carrier: PropertyCarrier): Readonly<Properties> {
+export function propertiesIn(bytes: Buffer, carrier: PropertyCarrier, sender: Sender = 'client'): Readonly<Properties> {
   try {
-    const list = readProperties(new Reader(bytes), carrier, 'client')
+    const list = readProperties(new Reader(bytes), carrier, sender)
     const { correlationData } = list
     return correlationData === undefined ? list : { ...list, correlationData: Buffer.from(correlationData) }
   } catch (error) {

@@ -142,7 +142,12 @@ const REFERENCE = 32
  * @param offset its place behind the segment's
  * @param reference number of the message's record, 0 when the message follows
  */
-export function writeDelivery(writer: RecordWriter, offset: number, delivery: Delivery, reference: number): void {
+export function writeDelivery(
+  writer: RecordWriter,
+  offset: number,
+  delivery: Pick<Delivery, 'qos' | 'retain' | 'subscriptionIdentifier' | 'share'>,
+  reference: number,
+): void {
   const { subscriptionIdentifier: identifier, share } = delivery
   let flags: number = delivery.qos
   if (delivery.retain) flags |= RETAIN
