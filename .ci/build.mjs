@@ -1,5 +1,6 @@
 // Builds dist/ (what is published: one bundle per entry, what is loaded later split out, packages left external) and build/ (src and
 // test, file by file, for the test runner and the tools under test/). `npm run build` runs it; prepare.mjs when files changed.
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,8 +9,9 @@ import { build } from 'esbuild'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const common = { absWorkingDir: root, format: 'esm', platform: 'node', target: 'node20', logLevel: 'warning' }
 
-/** The commands, and the workers they start by file name. */
+/** The library, the commands, and the workers they start by file name. */
 const entries = [
+  'src/index.ts',
   'src/cli/tsmq.ts',
   'src/cli/tsmq-pub.ts',
   'src/cli/tsmq-sub.ts',
@@ -48,3 +50,9 @@ await Promise.all([
     sourcemap: 'inline',
   }),
 ])
+
+// The types of the library, for TypeScript programs that use it.
+const settings = ['--ignoreConfig', '--target', 'es2023', '--module', 'nodenext', '--types', 'node', '--strict', '--skipLibCheck']
+const output = ['--declaration', '--emitDeclarationOnly', '--rootDir', 'src', '--outDir', 'dist/types']
+const compiler = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url))
+execFileSync(process.execPath, [compiler, ...settings, ...output, 'src/index.ts'], { cwd: root, stdio: 'inherit' })

@@ -8,8 +8,8 @@ import { describe, test } from 'node:test'
 /** The rooms, and what each of them sees. */
 const sees: Readonly<Record<string, readonly string[]>> = {
   index: ['library', 'broker', 'client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
-  library: ['broker', 'client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
-  cli: ['broker', 'client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
+  library: ['version', 'broker', 'client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
+  cli: ['version', 'broker', 'client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
   broker: ['client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
   client: ['session', 'net', 'protocol'],
   store: ['session', 'protocol'],
@@ -18,6 +18,7 @@ const sees: Readonly<Record<string, readonly string[]>> = {
   net: ['protocol'],
   options: [],
   protocol: [],
+  version: [],
 }
 const MOST_LINES = 450
 const ONLY_EXIT = 'cli/exit.ts'

@@ -165,6 +165,16 @@ export class Broker implements HandlerHost {
     return new HttpApi(this.context, { bound: () => this.bound, numbers: () => this.sys.numbers() })
   }
 
+  /** Serves a connection that was accepted elsewhere, by the settings of the first listener without a socket. */
+  take(accepted: Accepted): void {
+    this.listeners.take(accepted)
+  }
+
+  /** Who gets what: for those who publish and subscribe inside the process. */
+  get router(): Router {
+    return this.context.router
+  }
+
   private serve(listener: OpenListener, accepted: Accepted, since: number): void {
     if (listener.config.protocol === 'http_api') {
       const { address } = accepted.peer

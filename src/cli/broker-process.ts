@@ -5,6 +5,7 @@ import { Broker } from '../broker/broker.js'
 import type { BoundListener } from '../broker/listeners.js'
 import type { Config } from '../options/config.js'
 import type { TsmqValues } from '../options/tsmq-options.js'
+import { packageVersion } from '../version.js'
 import { BrokerLog } from './broker-log.js'
 import { KeyLogFile } from './key-log.js'
 import { logPainters } from './log-painters.js'
@@ -15,7 +16,6 @@ import { ReadyFile } from './ready-file.js'
 import { onRealTimeSignal } from './real-time-signal.js'
 import { looseFiles } from './secret-files.js'
 import { ServiceManager } from './service-manager.js'
-import { packageVersion } from './version.js'
 
 /** The way the process hears and speaks. */
 export interface ProcessParts {

@@ -86,7 +86,7 @@ async function answer(command: ClientCommand, values: Questions, topic: HelpTopi
     return helpText(topic, streams.stderr.columns)
   }
   if (values.version) {
-    const { packageVersion } = await import('./version.js')
+    const { packageVersion } = await import('../version.js')
     return `${command} version ${packageVersion()}\n`
   }
   if (values.exit_codes) return exitCodes(command)

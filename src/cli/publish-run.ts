@@ -18,6 +18,9 @@ import type { MessageDefaults, MessageSink, MessageSource, OutgoingMessage } fro
 import { PacketTrace } from './packet-trace.js'
 import type { Terminal } from './terminal.js'
 
+/** ms that an interrupted run may take to end. */
+const LAST_MOMENTS = 500
+
 export interface PublishPlan {
   readonly source: MessageSource
   readonly defaults: MessageDefaults
@@ -65,7 +68,7 @@ export class PublishRun implements ClientHandler, MessageSink {
   /** Resolves to the exit status when the connection is over. */
   async start(): Promise<number> {
     this.terminal.waitFor(connectingText(this.setup))
-    const release = onInterrupt((status) => this.leave(status))
+    const release = onInterrupt((status) => this.interrupt(status))
     try {
       return await new Promise<number>((resolve) => {
         this.finish = resolve
@@ -78,6 +81,12 @@ export class PublishRun implements ClientHandler, MessageSink {
     } finally {
       release()
     }
+  }
+
+  /** What is on its way may still leave, unless that takes long. */
+  private interrupt(status: number): void {
+    this.leave(status)
+    setTimeout(() => this.client.stop(), LAST_MOMENTS).unref()
   }
 
   onConnect(connack: Connack): void {

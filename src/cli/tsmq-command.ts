@@ -10,12 +10,12 @@ import { type Config, ConfigError } from '../options/config.js'
 import { helpText } from '../options/help-text.js'
 import { type TsmqValues, tsmqOptions } from '../options/tsmq-options.js'
 import { StoreError } from '../store/store-error.js'
+import { packageVersion } from '../version.js'
 import { runUntilSignal } from './broker-process.js'
 import { foreground, startDaemon } from './daemon.js'
 import { EXIT_STATUS } from './exit.js'
 import { runWithBroker, supervisor } from './private-broker.js'
 import { ProcessError } from './process-error.js'
-import { packageVersion } from './version.js'
 
 const help = {
   usage: [

@@ -223,7 +223,7 @@ async function completion(shell: 'bash' | 'zsh' | 'fish'): Promise<string> {
 }
 
 async function version(): Promise<string> {
-  const { packageVersion } = await import('./version.js')
+  const { packageVersion } = await import('../version.js')
   return `tsmq-passwd version ${packageVersion()}\n`
 }
 

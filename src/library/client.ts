@@ -62,6 +62,8 @@ export interface SubscribeOptions {
 }
 
 const DEFAULT_PENDING = 100_000
+/** Messages that may wait in an iterator before no more are read from the connection. */
+const MOST_WAITING = 1000
 const CONNECT_TIMEOUT = 30_000
 const RECONNECT = { base: 500, cap: 30_000 }
 /** ms */
@@ -216,7 +218,7 @@ export class Client implements SubscriptionOwner {
   ): Promise<Subscription> {
     if (typeof options === 'function') return this.subscribe(filters, {}, options)
     const list = typeof filters === 'string' ? [filters] : filters
-    const subscription = new Subscription(this, list, handler)
+    const subscription = new Subscription(this, list, handler, MOST_WAITING)
     const hasIdentifiers = this.version === 5 && this.engine.serverLimits.subscriptionIdentifiers
     const identifier = hasIdentifiers ? ++this.identifiers : 0
     const entry: Entry = { subscription, options, identifier, isMade: false }

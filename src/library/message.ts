@@ -37,17 +37,10 @@ export function outgoing({ topic, payload = '', qos = 0, retain = false, propert
 
 /** Copies what is only valid for a moment. */
 export function incoming(topic: string, { payload, qos, retain, dup, properties }: Publish): IncomingMessage {
-  const { correlationData, authenticationData } = properties
-  return {
-    topic,
-    payload: Buffer.from(payload),
-    qos,
-    retain,
-    dup,
-    properties: {
-      ...properties,
-      ...(correlationData && { correlationData: Buffer.from(correlationData) }),
-      ...(authenticationData && { authenticationData: Buffer.from(authenticationData) }),
-    },
-  }
+  return { topic, payload: Buffer.from(payload), qos, retain, dup, properties: copyOf(properties) }
+}
+
+export function copyOf(properties: Readonly<Properties>): Readonly<Properties> {
+  const { correlationData } = properties
+  return { ...properties, ...(correlationData && { correlationData: Buffer.from(correlationData) }) }
 }

@@ -2,9 +2,6 @@
 
 import type { IncomingMessage } from './message.js'
 
-/** Messages that may wait in an iterator before no more are read from the connection. */
-const MOST_WAITING = 1000
-
 /** What a subscription needs of whoever made it. */
 export interface SubscriptionOwner {
   /** No more messages, please, or again. */
@@ -18,6 +15,7 @@ export type MessageHandler = (message: IncomingMessage) => void
 export class Subscription implements AsyncIterable<IncomingMessage> {
   readonly filters: readonly string[]
   private readonly owner: SubscriptionOwner
+  private readonly mostWaiting: number
   private readonly handler: MessageHandler | undefined
   private readonly waiting: IncomingMessage[] = []
   private readonly readers: {
@@ -28,7 +26,14 @@ export class Subscription implements AsyncIterable<IncomingMessage> {
   private error: Error | undefined = undefined
   private isFull = false
 
-  constructor(owner: SubscriptionOwner, filters: readonly string[], handler: MessageHandler | undefined) {
+  /** @param mostWaiting messages that an iterator lets wait before `hold` is called */
+  constructor(
+    owner: SubscriptionOwner,
+    filters: readonly string[],
+    handler: MessageHandler | undefined,
+    mostWaiting: number,
+  ) {
+    this.mostWaiting = mostWaiting
     this.owner = owner
     this.filters = filters
     this.handler = handler
@@ -52,7 +57,7 @@ export class Subscription implements AsyncIterable<IncomingMessage> {
 
   private next(): Promise<IteratorResult<IncomingMessage, undefined>> {
     const message = this.waiting.shift()
-    if (this.isFull && this.waiting.length <= MOST_WAITING / 2) this.setFull(false)
+    if (this.isFull && this.waiting.length <= this.mostWaiting / 2) this.setFull(false)
     if (message !== undefined) return Promise.resolve({ done: false, value: message })
     if (this.error !== undefined) return Promise.reject(this.error)
     if (this.isOver) return Promise.resolve({ done: true, value: undefined })
@@ -68,7 +73,7 @@ export class Subscription implements AsyncIterable<IncomingMessage> {
     }
     const reader = this.readers.shift()
     if (reader !== undefined) reader.resolve({ done: false, value: message })
-    else if (this.waiting.push(message) >= MOST_WAITING) this.setFull(true)
+    else if (this.waiting.push(message) > this.mostWaiting) this.setFull(true)
   }
 
   private setFull(isFull: boolean): void {

@@ -26,10 +26,19 @@ export interface ConfOptions {
  * Reads one configuration file, or several as if they were one. Never throws: every problem, an unreadable file included, is in
  * `problems`, and the configuration may be used only when that is empty.
  */
-export function readConfFile(path: string | readonly string[], options: ConfOptions = {}): Config {
+export function readConfFile(path: string | readonly (string | ConfText)[], options: ConfOptions = {}): Config {
   const reader = new ConfReader(options.env)
-  for (const file of typeof path === 'string' ? [path] : path) reader.readFile(file, true)
+  for (const source of typeof path === 'string' ? [path] : path)
+    if (typeof source === 'string') reader.readFile(source, true)
+    else reader.readBytes(source.name, Buffer.from(source.text), true)
   return reader.finish(options.ports ?? [])
+}
+
+/** What stands for a file that does not exist. */
+export interface ConfText {
+  /** In its place in messages. */
+  readonly name: string
+  readonly text: string
 }
 
 /** The configuration of a broker without a file: local-only mode with every default. */
@@ -111,6 +120,10 @@ class ConfReader {
       return
     }
     this.#files.push(file)
+    this.readBytes(file, bytes, mayInclude)
+  }
+
+  readBytes(file: string, bytes: Uint8Array, mayInclude: boolean): void {
     this.#listener = undefined
     this.#bridge = undefined
     this.#plugin = undefined

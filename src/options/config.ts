@@ -40,6 +40,8 @@ export interface ListenerConfig extends ListenerValues, Omit<Pick<BrokerValues, 
   readonly allow_anonymous: boolean
   /** One of the loopback sockets of local-only mode: if one of the two families cannot be bound, the other is enough. */
   readonly local_only: boolean
+  /** Nothing is bound for it: it is for connections that a program hands over. */
+  readonly without_socket: boolean
   /** Where it was opened; undefined in local-only mode. */
   readonly where: Position | undefined
   /** Where each of its own directives was given last. */
@@ -179,6 +181,7 @@ function listenerConfig(broker: BrokerValues, draft: ListenerDraft, localOnly: b
     }),
     path: draft.path,
     local_only: localOnly,
+    without_socket: false,
     where: draft.where,
     positions: draft.positions,
   }
