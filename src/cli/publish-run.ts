@@ -113,6 +113,7 @@ export class PublishRun implements ClientHandler, MessageSink {
 
   private begin(): void {
     this.terminal.waitFor(() => this.progress)
+    this.isWaiting = false
     if (this.hasStarted) {
       this.plan.source.resume()
       this.endWhenSettled()
@@ -210,7 +211,9 @@ export class PublishRun implements ClientHandler, MessageSink {
   }
 
   private endWhenSettled(): void {
-    const isDone = this.hasAll && this.settled === this.published && (this.echoes?.missing ?? 0) === 0
+    // What has QoS 0 is settled when it is handed over, and delivered when it has left.
+    const isDone =
+      this.hasAll && this.settled === this.published && !this.isWaiting && (this.echoes?.missing ?? 0) === 0
     if (!isDone || this.isLeaving || !this.client.isConnected) return
     if (this.refused > 1) this.complain(`${this.refused} of ${this.published} messages were not delivered`)
     this.leave(this.status)
@@ -247,6 +250,7 @@ export class PublishRun implements ClientHandler, MessageSink {
     if (!this.isWaiting || this.isLeaving || this.echoes?.hasRoom === false) return
     this.isWaiting = false
     this.plan.source.resume()
+    this.endWhenSettled()
   }
 
   onDisconnect(error: ClientError | undefined, retryIn: number | undefined): void {

@@ -7,6 +7,9 @@ import { ReasonCode } from '../protocol/reason-codes.js'
 import { hasWildcard, parseFilter } from '../protocol/topics.js'
 import { ClientError } from './client-error.js'
 
+/** Bytes: a fixed header of five, and as many behind it as its length can say (section 1.5.5). */
+const LARGEST_PACKET = 268_435_460
+
 export class ServerLimits {
   readonly maximumQos: number
   readonly retainAvailable: boolean
@@ -43,8 +46,10 @@ export class ServerLimits {
 
   /** Why a packet of `size` bytes may not be sent, if so. */
   refuseSize(size: number): ClientError | undefined {
-    if (size <= this.maximumPacketSize) return undefined
-    const text = `a packet of ${size} bytes is more than the broker takes (${this.maximumPacketSize})`
+    if (size <= Math.min(this.maximumPacketSize, LARGEST_PACKET)) return undefined
+    const whose =
+      size > LARGEST_PACKET ? `MQTT allows (${LARGEST_PACKET})` : `the broker takes (${this.maximumPacketSize})`
+    const text = `a packet of ${size} bytes is more than ${whose}`
     return refusal(text, ReasonCode.PACKET_TOO_LARGE) // [MQTT-3.2.2-15]
   }
 
