@@ -18,7 +18,7 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     aliases: ['addresses'],
-    help: 'Brokers to connect to, in order of preference: HOST[:PORT], ws://HOST[:PORT][/PATH], wss://…, or the path of a Unix socket.',
+    help: 'Brokers to connect to, in order of preference: HOST[:PORT], ws:// or wss:// before it and a path behind it for WebSocket, or the path of a Unix socket.',
   },
   {
     name: 'topic',

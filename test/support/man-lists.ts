@@ -29,6 +29,7 @@ export const manLists: Readonly<Record<string, Lists>> = {
     listeners: directiveList(listenerOptions),
     limits: directiveList(limitOptions),
     process: directiveList(processOptions),
+    bridges: directiveList(bridgeOptions),
     differs: differences(everyDirective),
     later: laterNames(everyDirective.filter(({ scope }) => scope !== 'bridge' && scope !== 'plugin')),
     unused: unusedList(everyDirective),
