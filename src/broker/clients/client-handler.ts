@@ -21,12 +21,14 @@ import type { OpenListener } from '../open-listener.js'
 import { HeldOutput } from '../persistence/held-output.js'
 import type { Waiter } from '../persistence/journal.js'
 import type { Wills } from '../routing/wills.js'
+import { handleAck } from './acknowledge-in.js'
 import { ClientPublisher } from './client-publisher.js'
 import { type Admission, boundExpiry, connackProperties, receiveMaximumOf } from './connect.js'
 import type { ConnectedClient } from './connected-client.js'
+import { type ConnectionFacts, connectionFacts } from './connection-facts.js'
 import { Login, type LoginHost } from './login.js'
 import { PacketSender } from './packet-sender.js'
-import { handlePublish, handlePubrel, mayPublish } from './publish-in.js'
+import { handlePublish, mayPublish } from './publish-in.js'
 import type { SessionClient } from './session.js'
 import type { Sessions } from './sessions.js'
 import { handleSubscribe, handleUnsubscribe } from './subscribe.js'
@@ -40,21 +42,6 @@ const END_OF_ACKS = PacketType.SUBSCRIBE << 4
 const GRACE = 2000
 
 type State = 'new' | 'connected' | 'ended'
-
-/** What is told about the connection of a client. */
-export interface ConnectionFacts {
-  readonly address: string
-  readonly port: number
-  /** Port of its listener, or the path of its socket. */
-  readonly listener: number | string
-  readonly protocolVersion: number
-  /** Seconds in force. */
-  readonly keepAlive: number
-  /** ISO 8601 */
-  readonly connectedAt: string
-  readonly bytesReceived: number
-  readonly bytesSent: number
-}
 
 /** What the handler needs of the broker's list of connections. */
 export interface HandlerHost {
@@ -113,18 +100,9 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
 
   /** The connection of a client that has been let in, for those who ask for it. */
   get facts(): ConnectionFacts | undefined {
-    const { client, connection, peer, listener } = this
+    const { client, connection, keepAlive, connectedAt } = this
     if (client === undefined || connection === undefined) return undefined
-    return {
-      address: peer.address,
-      port: peer.port,
-      listener: listener.config.path ?? listener.port,
-      protocolVersion: client.version,
-      keepAlive: this.keepAlive,
-      connectedAt: new Date(this.connectedAt).toISOString(),
-      bytesReceived: connection.bytesReceived,
-      bytesSent: connection.bytesSent,
-    }
+    return connectionFacts(this, connection, client.version, keepAlive, connectedAt)
   }
 
   get sender(): PacketSender {
@@ -162,7 +140,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     // An answer is not to overtake what was published before.
     context.router.settle()
     if (end - start === 2 && header >= FIRST_ACK && header < END_OF_ACKS) {
-      this.onAck(client, (header >> 4) as AckType, bytes.readUInt16BE(start), ReasonCode.SUCCESS)
+      handleAck(context, client, (header >> 4) as AckType, bytes.readUInt16BE(start), ReasonCode.SUCCESS)
       return
     }
     const packet = decodePacket(header, bytes, start, end, client.version, 'client', context.topics)
@@ -171,7 +149,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       case PacketType.PUBREC:
       case PacketType.PUBREL:
       case PacketType.PUBCOMP:
-        this.onAck(client, packet.type, packet.packetId, packet.reasonCode)
+        handleAck(context, client, packet.type, packet.packetId, packet.reasonCode)
         return
       case PacketType.SUBSCRIBE:
         handleSubscribe(context, client, packet)
@@ -194,24 +172,6 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
           `${packetTypeRow(packet.type)?.name} without a login that uses it`,
         ) // [MQTT-4.12.0-7]
     }
-  }
-
-  private onAck(
-    { session: { outbound } }: ConnectedClient,
-    type: AckType,
-    packetId: number,
-    reasonCode: ReasonCode,
-  ): void {
-    const { log, clock } = this.context
-    if (log.isDebug)
-      log.debug(`Received ${packetTypeRow(type)?.name} from ${this.name} (Mid: ${packetId}, RC:${reasonCode})`)
-    if (packetId === 0) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'packet identifier 0')
-    // Only what waits can expire.
-    const now = outbound.queuedCount === 0 ? 0 : clock()
-    if (type === PacketType.PUBACK) outbound.onPuback(packetId, now)
-    else if (type === PacketType.PUBREC) outbound.onPubrec(packetId, reasonCode, now)
-    else if (type === PacketType.PUBCOMP) outbound.onPubcomp(packetId, now)
-    else handlePubrel(this.context, this.connected, packetId)
   }
 
   // --- coming in ---

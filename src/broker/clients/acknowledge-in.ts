@@ -1,0 +1,30 @@
+// PUBACK, PUBREC, PUBREL and PUBCOMP from a client (MQTT 5.0 section 4.3).
+
+import { PacketType, packetTypeRow } from '../../protocol/packet-types.js'
+import type { AckType } from '../../protocol/packets/acks.js'
+import { ProtocolError } from '../../protocol/protocol-error.js'
+import { ReasonCode } from '../../protocol/reason-codes.js'
+import type { BrokerContext } from '../context.js'
+import type { ConnectedClient } from './connected-client.js'
+import { handlePubrel } from './publish-in.js'
+
+/** @throws ProtocolError 0x82 */
+export function handleAck(
+  context: BrokerContext,
+  client: ConnectedClient,
+  type: AckType,
+  packetId: number,
+  reasonCode: ReasonCode,
+): void {
+  const { log, clock } = context
+  const { clientId, outbound } = client.session
+  if (log.isDebug)
+    log.debug(`Received ${packetTypeRow(type)?.name} from ${clientId} (Mid: ${packetId}, RC:${reasonCode})`)
+  if (packetId === 0) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'packet identifier 0')
+  // Only what waits can expire.
+  const now = outbound.queuedCount === 0 ? 0 : clock()
+  if (type === PacketType.PUBACK) outbound.onPuback(packetId, now)
+  else if (type === PacketType.PUBREC) outbound.onPubrec(packetId, reasonCode, now)
+  else if (type === PacketType.PUBCOMP) outbound.onPubcomp(packetId, now)
+  else handlePubrel(context, client, packetId)
+}

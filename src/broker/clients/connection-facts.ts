@@ -1,0 +1,40 @@
+// What the broker tells about the connection of a client to those who ask for it.
+
+import type { Connection } from '../../net/connection.js'
+import type { Peer } from '../../net/listener.js'
+import type { ProtocolVersion } from '../../protocol/packet-types.js'
+import type { OpenListener } from '../open-listener.js'
+
+export interface ConnectionFacts {
+  readonly address: string
+  readonly port: number
+  /** Port of its listener, or the path of its socket. */
+  readonly listener: number | string
+  readonly protocolVersion: ProtocolVersion
+  /** Seconds in force. */
+  readonly keepAlive: number
+  /** ISO 8601 */
+  readonly connectedAt: string
+  readonly bytesReceived: number
+  readonly bytesSent: number
+}
+
+/** @param connectedAt ms: when the client was let in */
+export function connectionFacts(
+  { peer, listener }: { readonly peer: Peer; readonly listener: OpenListener },
+  { bytesReceived, bytesSent }: Connection,
+  protocolVersion: ProtocolVersion,
+  keepAlive: number,
+  connectedAt: number,
+): ConnectionFacts {
+  return {
+    address: peer.address,
+    port: peer.port,
+    listener: listener.config.path ?? listener.port,
+    protocolVersion,
+    keepAlive,
+    connectedAt: new Date(connectedAt).toISOString(),
+    bytesReceived,
+    bytesSent,
+  }
+}
