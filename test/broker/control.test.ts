@@ -128,7 +128,7 @@ test('clients, one client, its subscriptions, and its end', async (t) => {
     clientid: 'other',
     username: 'alice',
     connected: true,
-    listener: 0,
+    listener: broker.port,
     protocolVersion: 5,
     keepAlive: 30,
     connectedAt: '2023-11-14T22:13:20.000Z',
