@@ -101,10 +101,10 @@ function parseBase64(name: string, value: unknown): Buffer {
   return Buffer.from(value, 'base64')
 }
 
-/** `tst`: a time with its zone, as strftime's %z or ISO 8601 write it, or seconds since 1970. */
+/** `tst`: a time with its zone, as ISO 8601 or strftime's %z write it, which mosquitto_sub 2.0 puts behind a Z; or seconds since 1970. */
 function parseTime(value: unknown): number {
   if (typeof value === 'number') return value * 1000
-  const parts = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,](\d+))?(?:Z|([+-]\d\d):?(\d\d))$/.exec(String(value))
+  const parts = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,](\d+))?(?=.)Z?(?:([+-]\d\d):?(\d\d))?$/.exec(String(value))
   const [, moment, fraction = '0', hours = '+00', minutes = '00'] = parts ?? []
   const time = Date.parse(`${moment}${hours}:${minutes}`)
   if (Number.isNaN(time)) throw new JsonMessageError('tst is no time')

@@ -74,6 +74,7 @@ describe('a message in JSON: the rest', () => {
     ['"1970-01-01T00:00:01Z"', 1000],
     ['"1970-01-01T00:00:01.5+00:00"', 1500],
     ['"1970-01-01T05:30:00,001+0530"', 1],
+    ['"1970-01-01T01:00:00.5Z+0100"', 500],
     ['1.5', 1500],
   ] as const)
     test(`tst ${tst}`, () => assert.equal(parsed(`{"payload":"","tst":${tst}}`).time, ms))
@@ -103,6 +104,7 @@ describe('a line that is no message', () => {
     ['{"payload":"x","qos":"1"}', /qos is not/],
     ['{"payload":"x","retain":"yes"}', /retain is not/],
     ['{"payload":"x","tst":"yesterday"}', /tst is no time/],
+    ['{"payload":"x","tst":"2026-11-21T00:00:00"}', /tst is no time/],
     ['{"payload":"x","tst":"2026-13-45T00:00:00Z"}', /tst is no time/],
     ['{"payload":"x","topik":"a"}', /unknown member "topik"/],
     ['{"payload":"x","properties":[]}', /properties is no object/],
