@@ -41,6 +41,8 @@ export async function dumpStore(config: Config, asJson: boolean, { print, compla
   })
 }
 
+const NOTHING = Buffer.alloc(0)
+
 /** Payloads in base64, Infinity as null. */
 function jsonValue(key: string, value: unknown): unknown {
   if (key === 'message' && typeof value === 'object' && value !== null) {
@@ -86,7 +88,7 @@ class Dump {
         this.print(`subscription ${this.name(content.session)} q${content.qos} ${JSON.stringify(content.filter)}`)
         return
       case 'message':
-        this.messages.set(content.number, { ...content.message, bytes: Buffer.alloc(0) })
+        this.messages.set(content.number, { ...content.message, bytes: NOTHING })
         return
       case 'delivery': {
         const message = typeof content.message === 'number' ? this.messages.get(content.message) : content.message

@@ -83,7 +83,7 @@ export function readMessage(reader: RecordReader): MessageRecord {
         }
       : undefined
   const properties = flags & PROPERTIES ? propertiesIn(reader.blob(), 'PUBLISH') : NO_PROPERTIES
-  const bytes = reader.blob()
+  const payloadStart = reader.blobStart()
   return {
     topic,
     qos: (flags & 3) as Qos,
@@ -91,9 +91,9 @@ export function readMessage(reader: RecordReader): MessageRecord {
     properties,
     publisher,
     expiresAt,
-    bytes,
-    payloadStart: 0,
-    payloadEnd: bytes.length,
+    bytes: reader.bytes,
+    payloadStart,
+    payloadEnd: reader.position,
   }
 }
 

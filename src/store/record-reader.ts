@@ -3,7 +3,7 @@
 import { StoreError } from './store-error.js'
 
 export class RecordReader {
-  private readonly bytes: Buffer
+  readonly bytes: Buffer
   private at: number
 
   constructor(bytes: Buffer, at = 0) {
@@ -56,8 +56,18 @@ export class RecordReader {
 
   /** A view. */
   blob(): Buffer {
+    const start = this.blobStart()
+    return this.bytes.subarray(start, this.at)
+  }
+
+  /** Where in `bytes` a blob begins; it ends at `position`. */
+  blobStart(): number {
     const length = this.varint()
-    const at = this.take(length)
-    return this.bytes.subarray(at, at + length)
+    return this.take(length)
+  }
+
+  /** Where in `bytes` the next field begins. */
+  get position(): number {
+    return this.at
   }
 }

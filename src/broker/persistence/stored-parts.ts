@@ -38,7 +38,7 @@ export class StoredParts {
   publisher({ clientId, username, origin }: PublisherRecord): Publisher {
     // The broker's own publishers have no origin; what they have published is theirs to publish.
     if (origin === undefined) return { clientId, mayWrite: () => true }
-    const name = JSON.stringify([clientId, username, origin])
+    const name = `${origin}\0${clientId}\0${username ?? ''}`
     const known = this.publishers.get(name)
     if (known !== undefined) return known
     const made = new ClientPublisher(this.context, this.listeners.named(origin), clientId, username)
