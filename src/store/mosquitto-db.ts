@@ -231,9 +231,12 @@ function readClient(version: number, fields: Fields): MosquittoClient {
   const userSize = version === 5 ? 0 : fields.uint16()
   if (version > 5) fields.skip(4)
   const isLasting = interval === NEVER
+  const clientId = fields.text(idSize)
+  const username = fields.text(userSize)
   return {
-    clientId: fields.text(idSize),
-    username: userSize > 0 ? fields.text(userSize) : undefined,
+    clientId,
+    // Mosquitto 2.0 writes whatever lies in its memory for a client that has none.
+    username: username === '' || username.includes('\0') ? undefined : username,
     port,
     expiryInterval: isLasting ? Number.POSITIVE_INFINITY : interval,
     expiresAt: isLasting ? Number.POSITIVE_INFINITY : expiry * 1000,
