@@ -2,9 +2,13 @@
 
 import assert from 'node:assert/strict'
 import { after, describe, type TestContext, test } from 'node:test'
+import { Control, type Requester } from '../../src/broker/admin/control.js'
+import type { Router } from '../../src/broker/routing/router.js'
 import { PacketType } from '../../src/protocol/packet-types.js'
 import type { Ack } from '../../src/protocol/packets/acks.js'
 import type { Qos } from '../../src/protocol/packets/publish.js'
+import type { PublishFrames } from '../../src/protocol/publish-frames.js'
+import type { Message } from '../../src/session/message.js'
 import { startBroker } from '../support/broker-kit.js'
 import { client, join, nextPublish } from '../support/deliveries.js'
 import type { RawClient } from '../support/raw-client.js'
@@ -69,6 +73,11 @@ const mistakes: readonly { readonly name: string; readonly request: unknown; rea
     name: 'a client that is not there',
     request: { commands: [{ command: 'getClient', clientid: '__proto__' }] },
     answer: { command: 'getClient', error: 'Client not found' },
+  },
+  {
+    name: 'more commands than one request may have',
+    request: { commands: Array(1001).fill({ command: 'listPlugins' }) },
+    answer: { command: 'Unknown command', error: 'More than 1000 commands' },
   },
   {
     name: 'an offset that is no count',
@@ -246,5 +255,25 @@ describe('rights', () => {
     await admin.subscribe('$CONTROL/#')
     admin.publish({ topic: TOPIC, payload: '{"commands":[]}' })
     assert.deepEqual((await nextPublish(admin)).topic, TOPIC)
+  })
+})
+
+test('a request whose answers grow without end is left where 16 MiB are reached', () => {
+  const published: Message[] = []
+  const router = { publish: (message: Message) => published.push(message) } as unknown as Router
+  const control = new Control(router, {} as PublishFrames, () => 0)
+  let done = 0
+  control.register('x', new Map([['large', () => ({ number: ++done, text: 'x'.repeat(1_048_576) })]]))
+  const request = JSON.stringify({ commands: Array(30).fill({ command: 'large' }) })
+  control.handle('$CONTROL/x', Buffer.from(request), { session: { clientId: 'admin' } } as Requester)
+  assert.equal(done, 16)
+  const { responses } = JSON.parse(published[0]?.payload.toString() ?? '')
+  assert.deepEqual(
+    responses.map(({ data }: { data?: { number: number } }) => data?.number),
+    [...Array.from({ length: 16 }, (_, at) => at + 1), undefined],
+  )
+  assert.deepEqual(responses.at(-1), {
+    command: 'Unknown command',
+    error: 'Too much to answer at once; the rest was not done',
   })
 })

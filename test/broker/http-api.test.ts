@@ -1,6 +1,7 @@
 // Listeners with `protocol http_api`: what is answered to whom.
 
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -24,6 +25,7 @@ before(async () => {
   writeFileSync(join(site, 'data.json'), '{}')
   writeFileSync(join(site, 'empty'), '')
   writeFileSync(join(site, 'sub', 'ä b.txt'), 'text')
+  execFileSync('mkfifo', [join(site, 'queue')])
   symlinkSync(join(folder, 'secret.txt'), join(site, 'link'))
   symlinkSync('data.json', join(site, 'inside'))
   broker = await startBroker({ conf: `protocol http_api\nhttp_dir ${site}` })
@@ -95,12 +97,18 @@ const files: readonly {
   { path: '/nothing', status: 404 },
   { path: '/data.json/', status: 404 },
   { path: '/link', status: 404 },
-  { path: '/../secret.txt', status: 404 },
-  { path: '/..%2fsecret.txt', status: 404 },
-  { path: '/%2e%2e/secret.txt', status: 404 },
-  { path: '/sub/../../secret.txt', status: 404 },
-  { path: '/../site2/x', status: 404 },
-  { path: '//etc/passwd', status: 404 },
+  { path: '/../secret.txt', status: 400 },
+  { path: '/..%2fsecret.txt', status: 400 },
+  { path: '/%2e%2e/secret.txt', status: 400 },
+  { path: '/sub/../../secret.txt', status: 400 },
+  { path: '/../site2/x', status: 400 },
+  { path: '//etc/passwd', status: 400 },
+  { path: '/sub/../data.json', status: 400 },
+  { path: '/sub%2f..%2fdata.json', status: 400 },
+  { path: '/./data.json', status: 400 },
+  { path: '//data.json', status: 400 },
+  { path: '/data.json/.', status: 400 },
+  { path: '/queue', status: 404 },
   { path: '/data.json%00.html', status: 400 },
   { path: '/%zz', status: 400 },
   { path: 'http://127.0.0.1/data.json', status: 400 },
@@ -154,7 +162,7 @@ describe('who is let in', () => {
   before(async () => {
     guarded = await startBroker({
       conf: 'protocol http_api\nallow_anonymous false\npassword_file {folder}/passwords\nacl_file {folder}/acl',
-      files: { passwords: PASSWORDS, acl: 'user alice\ntopic read /api/v1/version\n' },
+      files: { passwords: PASSWORDS, acl: 'user alice\ntopic read /api/v1/version\ntopic read /open/#\n' },
     })
   })
   after(() => guarded.stop())
@@ -177,6 +185,12 @@ describe('who is let in', () => {
       headers: basic('alice:secret'),
       path: '/api/v1/systree',
       status: 401,
+    },
+    {
+      name: 'not by a detour that begins where the ACL lets in',
+      headers: basic('alice:secret'),
+      path: '/open/%2e.%2fapi/v1/systree',
+      status: 400,
     },
   ]
   for (const { name, headers, path = '/api/v1/version', status } of cases)

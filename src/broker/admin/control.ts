@@ -46,6 +46,10 @@ interface Answer {
 }
 
 const UNKNOWN = 'Unknown command'
+/** Of one request; a small one could otherwise keep the broker busy for as long as its sender likes. */
+const MOST_COMMANDS = 1000
+/** Characters of answers after which no more commands of a request are done. */
+const LONGEST_ANSWERS = 16_777_216
 
 export class Control {
   private readonly router: Router
@@ -75,36 +79,38 @@ export class Control {
   /** Answers a request; that its sender may write to `topic` has been found out before. */
   handle(topic: string, payload: Buffer, from: Requester): void {
     const endpoint = this.endpoints.get(topic.slice(PREFIX.length))
-    const answer = (value: object) =>
-      localMessage(
-        `${topic}/response`,
-        Buffer.from(JSON.stringify(value)),
-        0,
-        false,
-        undefined,
-        undefined,
-        this.clock(),
-      )
+    const answer = (json: string) =>
+      localMessage(`${topic}/response`, Buffer.from(json), 0, false, undefined, undefined, this.clock())
     if (endpoint?.isOn() === true)
       this.router.publish(
-        answer({ responses: this.answers(endpoint.commands, payload.toString(), from.session.clientId) }),
+        answer(`{"responses":[${this.answers(endpoint.commands, payload.toString(), from.session.clientId).join()}]}`),
       )
     else {
-      from.sender.publish(answer({ error: 'endpoint not available' }), 0, false, false, 0, 0)
+      from.sender.publish(answer('{"error":"endpoint not available"}'), 0, false, false, 0, 0)
       this.frames.release()
     }
   }
 
-  private answers(commands: ControlCommands, payload: string, clientId: string): Answer[] {
+  /** The answers to a request, each as JSON. */
+  private answers(commands: ControlCommands, payload: string, clientId: string): string[] {
     let request: unknown
     try {
       request = JSON.parse(payload)
     } catch {
-      return [{ command: UNKNOWN, error: 'Payload not valid JSON' }]
+      return [failure('Payload not valid JSON')]
     }
     const list = isObject(request) ? request.commands : undefined
-    if (!Array.isArray(list)) return [{ command: UNKNOWN, error: 'Invalid/missing commands' }]
-    return list.map((command: unknown) => this.answer(commands, command, clientId))
+    if (!Array.isArray(list)) return [failure('Invalid/missing commands')]
+    if (list.length > MOST_COMMANDS) return [failure(`More than ${MOST_COMMANDS} commands`)]
+    const answers: string[] = []
+    let length = 0
+    for (const command of list) {
+      if (length > LONGEST_ANSWERS) return [...answers, failure('Too much to answer at once; the rest was not done')]
+      const answer = JSON.stringify(this.answer(commands, command, clientId))
+      answers.push(answer)
+      length += answer.length
+    }
+    return answers
   }
 
   private answer(commands: ControlCommands, command: unknown, clientId: string): Answer {
@@ -124,6 +130,11 @@ export class Control {
       return { command: name, error: error.message, ...correlation }
     }
   }
+}
+
+/** The answer to what is no command. */
+function failure(error: string): string {
+  return JSON.stringify({ command: UNKNOWN, error } satisfies Answer)
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

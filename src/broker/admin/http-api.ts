@@ -143,10 +143,17 @@ function answer(response: ServerResponse, status: number, text: string): void {
 function pathOf(url = ''): string | undefined {
   try {
     const path = decodeURIComponent(url.split('?', 1)[0] ?? '')
-    return path.startsWith('/') && !path.includes('\0') ? path : undefined
+    return path.startsWith('/') && !path.includes('\0') && isDirect(path) ? path : undefined
   } catch {
     return undefined
   }
+}
+
+/** Whether a path has no detours in it: for `/open/../closed` the ACL would be asked about another name than that of the file. */
+function isDirect(path: string): boolean {
+  const [, ...levels] = path.split('/')
+  const last = levels.length - 1
+  return levels.every((level, at) => level !== '.' && level !== '..' && (level !== '' || at === last))
 }
 
 function credentialsOf(

@@ -1,5 +1,6 @@
 // The files of a folder, over HTTP: regular files below its real path only, whatever `..` or symbolic links say.
 
+import { constants } from 'node:fs'
 import { open, realpath } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import { extname, join, sep } from 'node:path'
@@ -50,7 +51,8 @@ async function openBelow(folder: string, path: string) {
     const root = await realpath(folder)
     const name = await realpath(join(root, path))
     if (!name.startsWith(root.endsWith(sep) ? root : root + sep)) return undefined
-    const handle = await open(name, 'r')
+    // Without waiting: a FIFO has no reader's other end.
+    const handle = await open(name, constants.O_RDONLY | constants.O_NONBLOCK)
     const { size, isFile } = await describe(handle)
     if (isFile) return { handle, size, name }
     await handle.close()
