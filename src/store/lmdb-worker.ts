@@ -8,6 +8,7 @@
 import { isMainThread, parentPort } from 'node:worker_threads'
 import { open, type RootDatabase } from 'lmdb'
 import { Batch, eachChange } from './batch.js'
+import { FileSpace } from './file-space.js'
 import { key, Table } from './keys.js'
 import type { StoreFault } from './store-error.js'
 
@@ -37,6 +38,7 @@ type Database = RootDatabase<Buffer, Buffer>
 let path = ''
 let isReadOnly = false
 let database: Database | undefined
+let space: FileSpace | undefined
 /** Number of the last batch that is on disk. */
 let written = 0
 let entries: Iterator<{ key: Buffer; value: Buffer }> | undefined
@@ -87,15 +89,20 @@ function load(): Uint8Array | undefined {
   return undefined
 }
 
-function write(bytes: Uint8Array): void {
+async function write(bytes: Uint8Array): Promise<void> {
   const number = written + 1
+  database ??= openDatabase()
+  const batch = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  let count = 1
+  eachChange(batch, batch.length, () => count++)
+  space ??= new FileSpace(path)
+  space.reserve(database, count, batch.length)
   try {
-    database ??= openDatabase()
-    writeBatch(database, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), number)
+    writeBatch(database, batch, number)
     written = number
   } catch (error) {
     // After some errors a database refuses everything; opened anew it also tells whether the batch got there after all.
-    void database?.close()
+    await database.close()
     database = undefined
     database = openDatabase()
     if (written !== number) throw error
@@ -128,10 +135,11 @@ async function answer(request: LmdbRequest): Promise<LmdbAnswer> {
       return chunk === undefined ? {} : { chunk }
     }
     case 'write':
-      write(request.bytes)
+      await write(request.bytes)
       return {}
     case 'close':
       await database?.close()
+      space?.close()
       database = undefined
       return {}
   }
