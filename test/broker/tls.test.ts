@@ -203,7 +203,7 @@ password_file {folder}/passwords`,
       test(`refused by CONNACK: ${name}`, async () => {
         assert.equal(await visit(broker, certificates.client(certificate), { clientId: certificate }), 4)
         assert.equal(await visit(broker, certificates.client(certificate), { clientId: certificate, version: 5 }), 0x86)
-        await logged(broker, new RegExp(`^Refused client ${certificate} from .*no usable name\\.$`))
+        await logged(broker, new RegExp(`^Refused login from .*no usable name \\(client '${certificate}', .*\\)\\.$`))
       })
 
     test('every connection shows its certificate: sessions are not resumed', async () => {

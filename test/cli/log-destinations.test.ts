@@ -170,8 +170,10 @@ test('a line is cut after 1000 characters, the time included, and holds no contr
   const settings = { log_dest: [], log_type: ['error'], log_timestamp: true, log_timestamp_format: '%n' } as const
   const log = new Log(settings, [(text, _, time) => void lines.push(time + text)], () => 'a\nb\u001b')
   log.error(`\u0007${'x'.repeat(2000)}`)
+  log.error('\u202egnp\u2028\u061c')
   log.notice('not this type')
-  assert.equal(lines.length, 1)
+  assert.equal(lines.length, 2)
+  assert.ok(lines[1]?.endsWith('\\u202egnp\\u2028\\u061c'))
   assert.equal(lines[0]?.length, 1000)
   assert.match(lines[0] ?? '', /^a\\nb\\x1b: \\x07x+$/)
 })

@@ -360,9 +360,11 @@ describe('tsmq: log', together, () => {
       const right = await RawClient.connect(port, { clientId: 'c4', username: 't6', password: 'correct horse' })
       const codes = [wrong, unknown, none, right].map(({ connack }: { connack: Connack }) => connack.reasonCode)
       assert.deepEqual(codes, [5, 5, 5, 0])
-      await program.line(/Refused client c1 from 127\.0\.0\.1:\d+ \(user 't6'\) on port [1-9]\d*: wrong password\./)
-      await program.line(/Refused client c2 from 127\.0\.0\.1:\d+ \(user 'who'\) on port \d+: no such user\./)
-      await program.line(/Refused client c3 from 127\.0\.0\.1:\d+ \(no user name\) on port \d+: anonymous/)
+      await program.line(
+        /Refused login from 127\.0\.0\.1:\d+ on port [1-9]\d*: wrong password \(client 'c1', user 't6'\)\./,
+      )
+      await program.line(/Refused login from 127\.0\.0\.1:\d+ on port \d+: no such user \(client 'c2', user 'who'\)\./)
+      await program.line(/Refused login from 127\.0\.0\.1:\d+ on port \d+: anonymous .*\(client 'c3', no user name\)\./)
       assert.doesNotMatch(program.stderr, /hunter2|correct horse/)
     } finally {
       await stop()

@@ -25,6 +25,7 @@ export interface ApiSources {
 interface Visit {
   readonly listener: OpenListener
   readonly address: string
+  readonly port: number
   /** ms: when the connection was accepted. */
   readonly since: number
 }
@@ -58,7 +59,7 @@ export class HttpApi {
    */
   serve(listener: OpenListener, accepted: Accepted, since: number, onGone: () => void): void {
     const stream = acceptedStream(accepted)
-    this.visits.set(stream, { listener, address: accepted.peer.address, since })
+    this.visits.set(stream, { listener, ...accepted.peer, since })
     stream.on('error', () => {})
     stream.on('close', () => {
       this.visits.delete(stream)
@@ -100,7 +101,11 @@ export class HttpApi {
       if (response.destroyed) return
       if (refusal === undefined) await this.answerTo(path, visit.listener, response)
       else {
-        this.context.log.notice(`HTTP request from ${visit.address} for ${path} denied: ${refusal}.`)
+        const { address, port, listener } = visit
+        const user = usernameText(request.headers.authorization)
+        this.context.log.notice(
+          `HTTP request from ${address}:${port} on port ${listener.port} denied: ${refusal} (path '${path}', ${user}).`,
+        )
         response.setHeader('WWW-Authenticate', 'Basic realm="Mosquitto API", charset="UTF-8"')
         answer(response, 401, 'not authorised')
       }
@@ -137,6 +142,12 @@ export class HttpApi {
 function answer(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { 'Content-Type': TEXT })
   response.end(`${text}\n`)
+}
+
+/** For the log, where what the client has chosen stands last. */
+function usernameText(authorization: string | undefined): string {
+  const credentials = credentialsOf(authorization)
+  return typeof credentials === 'object' ? `user '${credentials.username}'` : 'no user name'
 }
 
 /** The path of a request, decoded, without the query; undefined when it is not valid. */

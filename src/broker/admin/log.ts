@@ -13,10 +13,18 @@ export type LogSink = (text: string, type: LogType, time: string) => void
 
 const MAX_LINE = 1000
 
-/** Control characters but TAB as \n or \xNN: what clients send must not steer a terminal or forge a line. */
+/**
+ * Control characters but TAB as \n or \xNN, those that end a line or turn the direction of writing as \uNNNN: what clients send must
+ * not steer a terminal or forge a line.
+ */
 export function escapeControls(text: string): string {
-  return text.replace(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, (char) =>
-    char === '\n' ? '\\n' : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  return text.replace(
+    /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (char) => {
+      const code = char.charCodeAt(0).toString(16)
+      if (code.length > 2) return `\\u${code.padStart(4, '0')}`
+      return char === '\n' ? '\\n' : `\\x${code.padStart(2, '0')}`
+    },
   )
 }
 

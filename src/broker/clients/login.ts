@@ -142,11 +142,11 @@ export class Login {
     const { config, log } = this.context
     if (!config.connection_messages) return
     const { address, port } = this.peer
-    const client = this.connect?.clientId || 'without id'
-    const user = this.connect?.username === undefined ? 'no user name' : `user '${this.connect.username}'`
-    log.notice(
-      `Refused client ${client} from ${address}:${port} (${user}) on port ${this.listener.port}: ${reason}.`,
-    )
+    const { clientId, username } = this.connect ?? {}
+    const client = clientId ? `client '${clientId}'` : 'no client id'
+    const user = username === undefined ? 'no user name' : `user '${username}'`
+    // What the client has chosen comes last: it can neither look like the rest nor push it off the end of the line.
+    log.notice(`Refused login from ${address}:${port} on port ${this.listener.port}: ${reason} (${client}, ${user}).`)
   }
 }
 
