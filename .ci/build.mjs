@@ -1,7 +1,7 @@
 // Builds dist/ (what is published: one bundle per entry, what is loaded later split out, packages left external) and build/ (src and
 // test, file by file, for the test runner and the tools under test/). `npm run build` runs it; prepare.mjs when files changed.
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -9,16 +9,10 @@ import { build } from 'esbuild'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const common = { absWorkingDir: root, format: 'esm', platform: 'node', target: 'node20', logLevel: 'warning' }
 
-/** The library, the commands, and the workers they start by file name. */
-const entries = [
-  'src/index.ts',
-  'src/cli/tsmq.ts',
-  'src/cli/tsmq-pub.ts',
-  'src/cli/tsmq-sub.ts',
-  'src/cli/tsmq-passwd.ts',
-  'src/access/bcrypt-worker.ts',
-  'src/store/lmdb-worker.ts',
-].filter((file) => existsSync(join(root, file)))
+/** The library, the broker, and the workers they start by file name. */
+const modules = ['src/index.ts', 'src/cli/tsmq.ts', 'src/access/bcrypt-worker.ts', 'src/store/lmdb-worker.ts']
+/** Commands that scripts call in a loop: Node reads one small CommonJS file in two thirds of the time it takes for modules. */
+const commands = ['src/cli/tsmq-pub.ts', 'src/cli/tsmq-sub.ts', 'src/cli/tsmq-passwd.ts']
 
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 rmSync(join(root, 'build'), { recursive: true, force: true })
@@ -29,7 +23,7 @@ const external = Object.keys(dependencies).filter((name) => !bundled.includes(na
 
 await Promise.all([
   // One at a time: what two commands share would be split off into files that each of them has to find and read.
-  ...entries.map((entry) =>
+  ...modules.map((entry) =>
     build({
       ...common,
       entryPoints: [entry],
@@ -44,6 +38,22 @@ await Promise.all([
   ),
   build({
     ...common,
+    entryPoints: commands,
+    format: 'cjs',
+    outdir: 'dist',
+    entryNames: '[name]',
+    outExtension: { '.js': '.cjs' },
+    bundle: true,
+    external,
+    minify: true,
+    keepNames: true,
+    // A line of a crash fits a screen.
+    lineLimit: 200,
+    banner: { js: "const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    define: { 'import.meta.url': 'moduleUrl' },
+  }),
+  build({
+    ...common,
     entryPoints: ['src/**/*.ts', 'test/**/*.ts'],
     outdir: 'build',
     outbase: '.',
@@ -52,7 +62,17 @@ await Promise.all([
 ])
 
 // The types of the library, for TypeScript programs that use it.
-const settings = ['--ignoreConfig', '--target', 'es2023', '--module', 'nodenext', '--types', 'node', '--strict', '--skipLibCheck']
+const settings = [
+  '--ignoreConfig',
+  '--target',
+  'es2023',
+  '--module',
+  'nodenext',
+  '--types',
+  'node',
+  '--strict',
+  '--noCheck',
+]
 const output = ['--declaration', '--emitDeclarationOnly', '--rootDir', 'src', '--outDir', 'dist/types']
 const compiler = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url))
 execFileSync(process.execPath, [compiler, ...settings, ...output, 'src/index.ts'], { cwd: root, stdio: 'inherit' })

@@ -9,6 +9,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.stderr.write(`Error: cannot write to standard output: ${error.message}\n`)
   isLost = true
 })
-const status = await passwd(process.argv.slice(2), process)
-// A write that failed is told only after this turn of the event loop.
-setImmediate(() => exit(isLost ? EXIT_STATUS.failure : status))
+passwd(process.argv.slice(2), process).then((status) => {
+  // A write that failed is told only after this turn of the event loop.
+  setImmediate(() => exit(isLost ? EXIT_STATUS.failure : status))
+})

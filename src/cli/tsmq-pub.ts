@@ -3,4 +3,4 @@ import { exit } from './exit.js'
 import { rawArguments } from './raw-arguments.js'
 import { pub } from './tsmq-pub-command.js'
 
-exit(await pub(rawArguments(process), process))
+pub(rawArguments(process), process).then(exit)

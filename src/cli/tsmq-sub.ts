@@ -3,4 +3,4 @@ import { exit } from './exit.js'
 import { rawArguments } from './raw-arguments.js'
 import { sub } from './tsmq-sub-command.js'
 
-exit(await sub(rawArguments(process), process))
+sub(rawArguments(process), process).then(exit)
