@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads'
 import { type Batch, eachChange } from './batch.js'
 import type { LmdbAnswer, LmdbRequest } from './lmdb-worker.js'
 import type { EachEntry, Store } from './store.js'
-import { StoreError } from './store-error.js'
+import { StoreError, type StoreFault } from './store-error.js'
 import { checkStoreFile, prepareStoreFile } from './store-file.js'
 import { StoreLock } from './store-lock.js'
 
@@ -43,14 +43,16 @@ export class LmdbStore implements Store {
    * Opens the store in the file `path` to be read only, as it is at this moment; a broker may be using it.
    * @throws StoreError
    */
-  static read(path: string): Promise<LmdbStore> {
+  static async read(path: string): Promise<LmdbStore> {
     checkStoreFile(path)
-    return LmdbStore.started(new LmdbStore(path, undefined))
+    const isUsed = (await StoreLock.owner(path)) !== undefined
+    return LmdbStore.started(new LmdbStore(path, undefined), !isUsed)
   }
 
-  private static async started(store: LmdbStore): Promise<LmdbStore> {
+  /** @param isChecked false while somebody writes to it, or for a store that was checked before */
+  private static async started(store: LmdbStore, isChecked = true): Promise<LmdbStore> {
     try {
-      await store.request(store.opening())
+      await store.request(store.opening(isChecked))
       return store
     } catch (error) {
       await store.end()
@@ -58,8 +60,8 @@ export class LmdbStore implements Store {
     }
   }
 
-  private opening(): LmdbRequest {
-    return { ask: 'open', path: this.path, isReadOnly: this.lock === undefined }
+  private opening(isChecked: boolean): LmdbRequest {
+    return { ask: 'open', path: this.path, isReadOnly: this.lock === undefined, isChecked }
   }
 
   async load(each: EachEntry): Promise<void> {
@@ -70,9 +72,13 @@ export class LmdbStore implements Store {
       next = this.request({ ask: 'load' })
       // A failure is met by the `await` above, unless this chunk is already more than the caller can take.
       next.catch(() => {})
-      eachChange(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length), chunk.length, (key, value) => {
-        if (value !== undefined) each(key, value)
-      })
+      try {
+        eachChange(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length), chunk.length, (key, value) => {
+          if (value !== undefined) each(key, value)
+        })
+      } catch (error) {
+        throw error instanceof StoreError ? this.named(error) : error
+      }
     }
   }
 
@@ -114,9 +120,15 @@ export class LmdbStore implements Store {
       this.ask(what, [], (answer) => {
         const { error } = answer
         if (error === undefined) resolve(answer)
-        else reject(new StoreError(error.fault, `cannot use the store ${this.path}: ${error.message}`))
+        else reject(this.named(error))
       })
     })
+  }
+
+  /** The same failure, with the file and what to do about it. */
+  private named({ fault, message }: { readonly fault: StoreFault; readonly message: string }): StoreError {
+    const advice = fault === 'damaged' ? '. Restore a copy, or move it away to begin with an empty one' : ''
+    return new StoreError(fault, `cannot use the store ${this.path}: ${message}${advice}`)
   }
 
   private ask(what: LmdbRequest, transfer: ArrayBuffer[], reply: Reply): void {
@@ -144,7 +156,7 @@ export class LmdbStore implements Store {
       this.reply = () => {
         this.reply = reply
       }
-      worker.postMessage(this.opening())
+      worker.postMessage(this.opening(false))
     }
     return worker
   }

@@ -8,13 +8,14 @@
 import { isMainThread, parentPort } from 'node:worker_threads'
 import { open, type RootDatabase } from 'lmdb'
 import { Batch, eachChange } from './batch.js'
+import { checkPages } from './file-check.js'
 import { FileSpace } from './file-space.js'
 import { key, Table } from './keys.js'
 import type { StoreFault } from './store-error.js'
 
 /** What the thread is asked, one thing at a time. */
 export type LmdbRequest =
-  | { readonly ask: 'open'; readonly path: string; readonly isReadOnly: boolean }
+  | { readonly ask: 'open'; readonly path: string; readonly isReadOnly: boolean; readonly isChecked: boolean }
   | { readonly ask: 'load' }
   | { readonly ask: 'write'; readonly bytes: Uint8Array }
   | { readonly ask: 'close' }
@@ -128,6 +129,7 @@ async function answer(request: LmdbRequest): Promise<LmdbAnswer> {
     case 'open':
       path = request.path
       isReadOnly = request.isReadOnly
+      if (request.isChecked) checkPages(path)
       database = openDatabase()
       return {}
     case 'load': {

@@ -50,6 +50,11 @@ export class StoreLock {
     }
   }
 
+  /** Who has the lock of the store at `path`; undefined when nobody does. */
+  static owner(path: string): Promise<string | undefined> {
+    return ownerOf(`${path}-owner`)
+  }
+
   /** Gives it back. */
   release(): Promise<void> {
     return new Promise((resolve) => {

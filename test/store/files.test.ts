@@ -92,6 +92,61 @@ describe('what is no store is left as it is', () => {
   })
 })
 
+describe('a store that was damaged is refused and left as it is', () => {
+  const harms: readonly { readonly name: string; readonly harm: (bytes: Buffer) => Buffer }[] = [
+    ...[100, 4096, 8192, 12_288, 60_000, 100_000].map((size) => ({
+      name: `cut to ${size} bytes`,
+      harm: (bytes: Buffer) => bytes.subarray(0, size),
+    })),
+    ...[48, 4096 + 24].map((at) => ({
+      name: `byte ${at} of the first pages`,
+      harm: (bytes: Buffer) => {
+        bytes[at] = (bytes[at] as number) ^ 0x40
+        return bytes
+      },
+    })),
+    {
+      name: 'a character of a value',
+      harm: (bytes: Buffer) => {
+        bytes[bytes.lastIndexOf('value 1234')] = 0x56
+        return bytes
+      },
+    },
+    {
+      name: 'a character of a key',
+      harm: (bytes: Buffer) => {
+        bytes[bytes.lastIndexOf('001234') + 2] = 0x39
+        return bytes
+      },
+    },
+    {
+      name: 'a page of zeros in the middle',
+      harm: (bytes: Buffer) => bytes.fill(0, 81_920, 86_016),
+    },
+  ]
+  for (const { name, harm } of harms)
+    test(name, async (t) => {
+      const path = join(folder(t), 'store.db')
+      await filled(path)
+      writeFileSync(path, harm(readFileSync(path)))
+      const before = readFileSync(path)
+      const error = await LmdbStore.open(path)
+        .then(async (store) => {
+          try {
+            await contentOf(store)
+            throw new Error('it was read')
+          } finally {
+            await store.close()
+          }
+        })
+        .catch((failure: unknown) => failure)
+      assert.ok(error instanceof StoreError, `${error}`)
+      assert.equal(error.fault, 'damaged', error.message)
+      assert.ok(error.message.includes(path) && error.message.includes('move it away'), error.message)
+      assert.ok(readFileSync(path).equals(before))
+    })
+})
+
 test('a second process, and a second open in the same one, is told who has the store', async (t) => {
   const path = join(folder(t), 'store.db')
   const first = await LmdbStore.open(path)
