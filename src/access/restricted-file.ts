@@ -46,7 +46,7 @@ export function readRestrictedFile(path: string, followLinks = symlinksAllowed()
 export function permissionWarnings(
   path: string,
   stats: Pick<Stats, 'mode' | 'uid' | 'gid'>,
-  expected: FileOwner = { uid: process.getuid?.(), gid: process.getgid?.() },
+  expected: FileOwner = { uid: process.geteuid?.(), gid: process.getegid?.() },
 ): string[] {
   const warnings: string[] = []
   // Windows has neither owners nor these bits.

@@ -6,7 +6,7 @@ import { systemText } from '../access/restricted-file.js'
 import type { Config } from '../options/config.js'
 import { checkAccessFiles } from './access-file-checks.js'
 import { Findings } from './config-findings.js'
-import { checkListeners, tryListeners } from './listener-checks.js'
+import { checkListeners, checkSites, tryListeners } from './listener-checks.js'
 import { ProcessError } from './process-error.js'
 import { actAs, type Identity, planIdentity } from './process-identity.js'
 import { looseFiles } from './secret-files.js'
@@ -25,6 +25,7 @@ export async function checkConfig(config: Config, { bind }: { readonly bind: boo
   const check = () => {
     checkAccessFiles(config, findings)
     checkWritableFiles(config, findings)
+    checkSites(config, findings)
     if (identity !== undefined) checkReload(config, identity, findings)
   }
   if (identity === undefined) check()

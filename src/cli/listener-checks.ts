@@ -1,7 +1,11 @@
 // What --test-config finds about listeners as such: two that want the same address, clients that get in from the network without
 // saying who they are, what has no effect on them. With --bind their sockets are opened for a moment.
 
+import { accessSync, constants, readdirSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { dirname } from 'node:path'
+import { systemText } from '../access/restricted-file.js'
 import { isIdentifiedByHandshake } from '../broker/identity.js'
 import { socketRules } from '../broker/socket-rules.js'
 import { Listener } from '../net/listener.js'
@@ -17,6 +21,7 @@ export function checkListeners({ listeners }: Config, findings: Findings): void 
     }
     if (isOpenToNetwork(listener))
       findings.add('warning', listener.where, `${addressText(listener)} accepts anonymous clients from the network`)
+    checkPlaces(listener, findings)
     checkIgnored(listener, findings)
   }
 }
@@ -70,6 +75,36 @@ function familiesOf({ bind_address: host, socket_domain: family }: ListenerConfi
   return family === undefined ? own : own.filter((each) => each === family)
 }
 
+/** What a listener stands on: its interface, or the folder of its socket. */
+function checkPlaces(listener: ListenerConfig, findings: Findings): void {
+  const { path, bind_interface: name } = listener
+  if (path !== undefined) {
+    const fault = faultOf(() => accessSync(dirname(path), constants.W_OK | constants.X_OK))
+    if (fault !== undefined) findings.add('error', listener.where, `the socket ${path} cannot be made: ${fault}`)
+  } else if (name !== undefined && networkInterfaces()[name] === undefined)
+    findings.about('error', 'bind_interface', listener, `there is no network interface ${name} with an address`)
+}
+
+/** The folder of an HTTP listener has to be readable for the user that the broker becomes. */
+export function checkSites({ listeners }: Config, findings: Findings): void {
+  for (const listener of listeners) {
+    const { http_dir: folder, protocol } = listener
+    if (folder === undefined || protocol !== 'http_api') continue
+    const fault = faultOf(() => readdirSync(folder))
+    if (fault !== undefined)
+      findings.about('error', 'http_dir', listener, `http_dir ${folder} cannot be read: ${fault}`)
+  }
+}
+
+function faultOf(attempt: () => void): string | undefined {
+  try {
+    attempt()
+    return undefined
+  } catch (error) {
+    return systemText(error)
+  }
+}
+
 const NOT_ON_UNIX_SOCKETS = ['socket_domain', 'bind_interface', 'enable_proxy_protocol'] as const
 
 function checkIgnored(listener: ListenerConfig, findings: Findings): void {
@@ -77,6 +112,8 @@ function checkIgnored(listener: ListenerConfig, findings: Findings): void {
     for (const name of NOT_ON_UNIX_SOCKETS)
       if (listener.positions.has(name))
         findings.about('warning', name, listener, `${name} has no effect on a Unix socket`)
+  if (listener.protocol !== 'http_api' && listener.positions.has('http_dir'))
+    findings.about('warning', 'http_dir', listener, 'http_dir has no effect without protocol http_api')
   if (listener.password_file !== undefined && isIdentifiedByHandshake(listener)) {
     const why = listener.use_subject_as_username ? 'use_subject_as_username' : 'use_identity_as_username'
     findings.add('warning', listener.where, `passwords are not asked for on this listener, because of ${why}`)

@@ -185,7 +185,12 @@ function failure(error: unknown, complain: Show): number {
 
 function listenFailure({ listener, cause, message }: ListenError): string {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-  const { port, bind_address: host, local_only: localOnly } = listener
+  const { port, path, bind_address: host, local_only: localOnly } = listener
+  // libuv has the same code for a folder that is missing as for one that is closed.
+  if (path !== undefined)
+    return code === 'EACCES'
+      ? `cannot make the socket ${path}: no such folder, or no permission`
+      : `cannot listen: ${message}`
   const at = `port ${port}${host === undefined ? '' : ` of ${host}`}`
   const flag = process.env.npm_lifecycle_event === 'start' ? 'npm start -- -p' : 'tsmq -p'
   const other = localOnly ? `, for instance with ${flag} ${port + 1}` : ' in the configuration file'

@@ -1,7 +1,17 @@
 // --test-config: what is found in a configuration and in every file it names, each with file and line (features.md C11).
 
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -58,6 +68,22 @@ const cases: readonly Case[] = [
     name: 'a name of Mosquitto 1.x, in one warning that says what replaced it',
     files: { conf: `${START}retry_interval 20\nstore_clean_interval 5\n` },
     says: ['conf:2: warning: retry_interval has no effect: messages', 'conf:3: warning: store_clean_interval has no'],
+  },
+  {
+    name: 'places that are not there: an interface, the folder of a socket, that of an HTTP listener',
+    files: {
+      conf: 'listener 1883\nbind_interface nowhere\nlistener 0 {f}/gone/s\nlistener 1 127.0.0.1\nprotocol http_api\nhttp_dir {f}/site\n',
+    },
+    says: [
+      'conf:6: http_dir site cannot be read: no such file or directory',
+      'conf:2: there is no network interface nowhere with an address',
+      'conf:3: the socket gone/s cannot be made: no such file or directory',
+    ],
+  },
+  {
+    name: 'a folder for HTTP where nobody asks for it',
+    files: { conf: `${START}http_dir {f}\n` },
+    says: ['conf:2: warning: http_dir has no effect without protocol http_api'],
   },
   {
     name: 'a password file that is not there',
@@ -420,4 +446,20 @@ describe('as a command', { concurrency: 3 }, () => {
       assert.equal(status, 3)
       assert.match(stderr, /needs --test-config/)
     })
+})
+
+test('files belong to the user that the broker becomes', {
+  skip: process.geteuid?.() !== 0 && 'only root becomes somebody else',
+}, async (t) => {
+  const folder = write({ conf: `${START}password_file {f}/pw\n`, pw: passwordFile('ann') })
+  chmodSync(base, 0o755)
+  chmodSync(folder, 0o755)
+  process.env.PUID = process.env.PGID = '65534'
+  t.after(() => {
+    process.env.PUID = process.env.PGID = '0'
+  })
+  chownSync(join(folder, 'pw'), 65534, 65534)
+  assert.deepEqual(await findingsIn(folder), [])
+  chownSync(join(folder, 'pw'), 65534, 0)
+  assert.deepEqual(await findingsIn(folder), ['pw: warning: pw belongs to another group. To fix this: chgrp 65534 pw'])
 })

@@ -185,6 +185,12 @@ describe('tsmq: a port in use is one line and exit 1', () => {
   })
 })
 
+test('tsmq: a Unix socket that cannot be made is named, and no port', async () => {
+  const { status, stderr } = await tsmq(['-c', write({ 'tsmq.conf': 'listener 0 /nowhere/at/all/s\n' })])
+  assert.equal(status, 1)
+  assert.match(stderr, /^tsmq: cannot make the socket \/nowhere\/at\/all\/s: no such folder, or no permission$/m)
+})
+
 describe('tsmq: signals', together, () => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     test(`${signal} tells connected clients and exits 0, though one does not read and one has not logged in`, async () => {
