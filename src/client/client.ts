@@ -288,7 +288,10 @@ export class Client implements LinkOwner {
   }
 
   onOpen(connack: Connack): void {
-    const { sessionPresent, properties } = connack
+    const { properties } = connack
+    const { version, cleanStart } = this.options
+    // 3.1 does not say; to send again what the broker has forgotten harms nobody, to lose what it remembers does.
+    const sessionPresent = connack.sessionPresent || (version === 3 && !cleanStart)
     const connection = this.link?.connection
     if (connection === undefined) return
     this.isOpen = true

@@ -465,6 +465,21 @@ describe('a connection that is lost', () => {
       ['1 q1 d1 t a', ack(PUBREL, 2), '3 q2 d1 t c', '4 q1 d1 t d', '5 q1 d0 t e'],
     )
   })
+  test('MQTT 3.1 has no word for a session that is present: what is unfinished goes out again as what it is', async (t) => {
+    const scene = await connected(t, { ...retrying, version: 3 })
+    const { peer, client } = scene
+    client.publish(text('a', 1))
+    client.publish(text('b', 2))
+    await peer.take(2)
+    peer.send(ack(PUBREC, 2))
+    await peer.expect(PUBREL)
+    const next = await resume(scene, false)
+    assert.deepEqual(
+      (await next.take(2)).map((packet) => (packet.type === PUBLISH ? line(packet) : packet)),
+      ['1 q1 d1 t a', ack(PUBREL, 2)],
+    )
+  })
+
   test('[MQTT-3.2.2-5] without a session at the broker, messages become new and finished halves are not doubled', async (t) => {
     const scene = await connected(t, retrying)
     const { peer, client } = scene
