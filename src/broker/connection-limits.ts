@@ -13,7 +13,7 @@ const SPARE_FILES = 48
 
 export class ConnectionLimits {
   /** Connections for which there are file descriptors. */
-  readonly mostOpen = freeDescriptors() - SPARE_FILES
+  readonly mostOpen = Math.max(0, freeDescriptors() - SPARE_FILES)
   private total = 0
   private readonly byAddress = new Map<string, number>()
 

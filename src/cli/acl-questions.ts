@@ -13,7 +13,7 @@ import { isIdentifiedByHandshake } from '../broker/identity.js'
 import type { Config, ListenerConfig } from '../options/config.js'
 import { quoted } from '../options/text.js'
 import { WORD_END } from '../options/values.js'
-import { isTopicFilter, isTopicName } from '../protocol/topics.js'
+import { isTopicName, parseFilter } from '../protocol/topics.js'
 
 const VERBS = ['read', 'write', 'subscribe'] as const
 
@@ -63,7 +63,7 @@ export function parseQuestion(words: string): AclQuestion {
 function questionOf(client: string, word: string, topic: string): AclQuestion {
   const verb = VERBS.find((each) => each === word)
   if (verb === undefined) throw new QuestionError(`the verb is one of ${VERBS.join(', ')}, not ${quoted(word)}`)
-  if (verb === 'subscribe' ? !isTopicFilter(topic) : !isTopicName(topic))
+  if (verb === 'subscribe' ? parseFilter(topic) === undefined : !isTopicName(topic))
     throw new QuestionError(
       `${quoted(topic)} is not a topic ${verb === 'subscribe' ? 'filter' : 'name (those have no + and #)'}`,
     )

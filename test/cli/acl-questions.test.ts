@@ -139,6 +139,7 @@ describe('--acl-check', () => {
     { args: ['id=x', 'read', 'a/#'], says: /'a\/#' is not a topic name/ },
     { args: ['id=x', 'write', ''], says: /'' is not a topic name/ },
     { args: ['id=x', 'subscribe', 'a/#/b'], says: /is not a topic filter/ },
+    { args: ['id=x', 'subscribe', '$share//a'], says: /is not a topic filter/ },
     { args: ['id=x', 'read', 'a'], conf: 'bad.conf', says: /^bad:1: / },
     { args: ['id=x', 'read', 'a'], conf: 'gone.conf', status: 13, says: /^gone: no such file/ },
     { args: ['id=x', 'read', 'a', '--listener', '99'], says: /no listener 99; there is 1883/ },
