@@ -1,10 +1,13 @@
 // Whether the broker could write what it is told to write: log files, the pid file, the folder of the database. Called as the user it
 // becomes. A folder is tried with a file that is removed at once: permissions alone do not tell.
 
-import { closeSync, constants, lstatSync, openSync, rmSync } from 'node:fs'
+import { closeSync, constants, lstatSync, openSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { symlinksAllowed, systemText } from '../access/restricted-file.js'
+import { storePath } from '../broker/persistence/persistence.js'
 import type { Config } from '../options/config.js'
+import { StoreError } from '../store/store-error.js'
+import { checkStoreFile } from '../store/store-file.js'
 import type { Findings } from './config-findings.js'
 
 const { O_WRONLY, O_APPEND, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants
@@ -22,6 +25,8 @@ export function checkWritableFiles(config: Config, findings: Findings): void {
   if (config.persistence) {
     const folder = config.persistence_location ?? '.'
     report('error', 'persistence_location', folder, faultOfFolder(folder))
+    const fault = faultOfStore(storePath(config))
+    if (fault !== undefined) findings.about('error', 'persistence', undefined, fault)
   }
 }
 
@@ -36,6 +41,17 @@ function faultOfFile(path: string, followsLinks: boolean): string | undefined {
   } catch (error) {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
     return isMissing ? faultOfFolder(dirname(path)) : systemText(error)
+  }
+}
+
+/** Why the database that is there could not be opened; it may well not be there yet. */
+function faultOfStore(path: string): string | undefined {
+  try {
+    if (statSync(path).size > 0) checkStoreFile(path)
+    return undefined
+  } catch (error) {
+    // Anything else is about the folder, of which enough is said.
+    return error instanceof StoreError ? error.message : undefined
   }
 }
 

@@ -196,6 +196,22 @@ describe('findings', () => {
     assert.ok(!found.join().includes('hunter2'))
   })
 
+  test('a database that Mosquitto has left behind, and none', async () => {
+    const folder = write({ conf: `${START}persistence true\npersistence_location {f}\n` })
+    assert.deepEqual(await findingsIn(folder), [])
+    const db = join(folder, 'mosquitto.db')
+    writeFileSync(db, '')
+    assert.deepEqual(await findingsIn(folder), [])
+    writeFileSync(db, '\x00\xb5\x00mosquitto db', 'latin1')
+    const [found, ...more] = await findingsIn(folder)
+    assert.match(
+      found ?? '',
+      /^conf:2: mosquitto\.db was written by Mosquitto\. Rename it and read it in with --import/,
+    )
+    assert.deepEqual(more, [])
+    assert.equal(readFileSync(db).length, 15)
+  })
+
   test('a configuration without passwords may be read by everyone', async () => {
     const folder = write({ conf: START })
     chmodSync(join(folder, 'conf'), 0o644)
