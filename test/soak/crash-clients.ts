@@ -70,6 +70,10 @@ export class CrashPublisher extends StubbornClient {
       return
     const flight = this.flights.get(packet.packetId)
     if (flight === undefined) return
+    if (packet.type !== PacketType.PUBCOMP && packet.reasonCode >= 0x80) {
+      this.later(() => this.sendPublish(flight, false))
+      return
+    }
     if (packet.type === PacketType.PUBREC) {
       flight.released = true
       this.send(ack(PacketType.PUBREL, packet.packetId))
@@ -170,7 +174,8 @@ export class CrashKeeper extends StubbornClient {
   }
 
   protected override onPacket(packet: Packet): void {
-    if (packet.type === PacketType.PUBACK) {
+    if (packet.type === PacketType.PUBACK && packet.reasonCode >= 0x80) this.later(() => this.publishNext())
+    else if (packet.type === PacketType.PUBACK) {
       this.acknowledged = packet.packetId === (this.sent % 60_000) + 1 ? this.sent : this.acknowledged
       setImmediate(() => this.publishNext())
     } else if (packet.type === PacketType.PUBLISH && packet.retain && this.isChecking) {
@@ -235,7 +240,9 @@ export class CrashCollector extends StubbornClient {
   }
 
   protected override onPacket(packet: Packet): void {
-    if (packet.type === PacketType.SUBACK && this.isSubscribing) {
+    if (packet.type === PacketType.SUBACK && (packet.reasonCodes[0] ?? 0) >= 0x80)
+      this.later(() => this.subscribeNext())
+    else if (packet.type === PacketType.SUBACK && this.isSubscribing) {
       this.acknowledged++
       setImmediate(() => this.isSubscribing && this.subscribeNext())
     } else if (packet.type === PacketType.UNSUBACK && this.missing !== undefined) {

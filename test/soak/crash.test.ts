@@ -4,51 +4,20 @@
 
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Program } from '../support/program.js'
 import { command } from '../support/tsmq-process.js'
-import { CrashCollector, CrashKeeper, CrashPublisher, CrashSubscriber } from './crash-clients.js'
+import { CrashScene, freePort, randomFrom } from './crash-scene.js'
 import { isLong } from './length.js'
 
 const seed = Number(process.env.TSMQ_SEED ?? Date.now() % 1_000_000)
 const SECONDS = isLong ? 120 : 18
 const LEAST_KILLS = isLong ? 50 : 5
-/** ms that the rest may take once nothing is killed any more. */
-const PATIENCE = 60_000
 
-/** Numbers from 0 to 1, the same for each seed (mulberry32). */
-function randomFrom(start: number): () => number {
-  let state = start
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
-}
-
-async function until(condition: () => boolean, what: () => string): Promise<void> {
-  const end = performance.now() + PATIENCE
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited ${PATIENCE} ms for ${what()}`)
-    await delay(20)
-  }
-}
-
-test(`kill -9 at random moments for ${SECONDS} s, seed ${seed}`, { timeout: (SECONDS + 120) * 1000 }, async (t) => {
+test(`kill -9 at random moments for ${SECONDS} s, seed ${seed}`, { timeout: (SECONDS + 240) * 1000 }, async (t) => {
   const random = randomFrom(seed)
   const folder = mkdtempSync(join(tmpdir(), 'tsmq-crash-'))
   const port = await freePort()
@@ -62,25 +31,13 @@ test(`kill -9 at random moments for ${SECONDS} s, seed ${seed}`, { timeout: (SEC
   writeFileSync(conf, [...lines, 'max_queued_messages 0', 'connection_messages false', ''].join('\n'))
   const start = (): Program => command('tsmq', ['-c', conf], { cwd: folder })
   let broker = start()
-  const publishers = [1, 2, 1, 2].map((qos, index) => new CrashPublisher(port, `p${index}q${qos}`, qos as 1 | 2))
-  const subscribers = [1, 2].map((qos) => new CrashSubscriber(port, `s-q${qos}`, qos as 1 | 2))
-  const sleeper = new CrashSubscriber(port, 'sleeper', 2)
-  const keepers = [0, 1].map((index) => new CrashKeeper(port, `k${index}`))
-  const collector = new CrashCollector(port, 'collector')
-  const clients = [...publishers, ...subscribers, sleeper, ...keepers, collector]
+  const scene = new CrashScene(port)
   t.after(async () => {
-    for (const client of clients) client.stop()
+    scene.stop()
     await broker.stop('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   })
-  // Subscribers first: what is promised to them is everything.
-  for (const client of [...subscribers, sleeper]) client.start()
-  await until(
-    () => [...subscribers, sleeper].every(({ isSubscribed }) => isSubscribed),
-    () => `SUBACK: ${broker.stderr}`,
-  )
-  sleeper.stop()
-  for (const client of [...publishers, ...keepers, collector]) client.start()
+  await scene.begin()
 
   const end = performance.now() + SECONDS * 1000
   let kills = 0
@@ -96,43 +53,8 @@ test(`kill -9 at random moments for ${SECONDS} s, seed ${seed}`, { timeout: (SEC
     broker = start()
   }
 
-  for (const publisher of publishers) publisher.isPublishing = false
-  for (const keeper of keepers) keeper.isPublishing = false
-  await until(
-    () => publishers.every(({ isDone }) => isDone),
-    () => `acknowledgements; the broker says: ${broker.stderr}`,
-  )
-  sleeper.start()
-  const all = [...subscribers, sleeper]
-  await until(
-    () => all.every((each) => publishers.every(({ topic, last }) => each.received(topic) >= last)),
-    () =>
-      all
-        .flatMap((each) =>
-          publishers.map(({ topic, last }) => `${each.clientId} ${topic} ${each.received(topic)} of ${last}`),
-        )
-        .join(', '),
-  ).catch(() => {})
-  collector.verify()
-  await until(
-    () => collector.isVerified,
-    () => 'UNSUBACK',
-  )
-  await delay(300)
-
-  for (const client of clients) assert.deepEqual(client.faults, [])
-  for (const subscriber of all)
-    for (const { topic, last, clientId } of publishers) {
-      const { missing, twice } = subscriber.compare(topic, last)
-      assert.deepEqual(missing, [], `${subscriber.clientId} misses messages of ${clientId}`)
-      if (clientId.endsWith('q2') && subscriber.clientId !== 's-q1')
-        assert.deepEqual(twice, [], `${subscriber.clientId} got messages of ${clientId} twice`)
-    }
-  assert.deepEqual(collector.missing, [])
-  const published = publishers.reduce((sum, { last }) => sum + last, 0)
-  const checks = keepers.reduce((sum, each) => sum + each.checks, 0)
-  t.diagnostic(
-    `${kills} kills (${early} while starting), ${published} messages, ${collector.acknowledged} subscriptions, ${checks} looks at retained values`,
-  )
-  assert.ok(published > 100 && collector.acknowledged > 10 && checks > 2)
+  await scene.settle().catch((error: Error) => {
+    throw new Error(`${error.message}; the broker says: ${broker.stderr}`)
+  })
+  t.diagnostic(`${kills} kills (${early} while starting), ${scene.judge()}`)
 })

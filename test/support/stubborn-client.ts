@@ -5,6 +5,7 @@ import { connect as dial, type Socket } from 'node:net'
 import { decodePacket, encodePacket, type Packet } from '../../src/protocol/codec.js'
 import { Framer } from '../../src/protocol/framer.js'
 import { PacketType } from '../../src/protocol/packet-types.js'
+import { ReasonCode } from '../../src/protocol/reason-codes.js'
 import { BlockPool } from '../../src/protocol/shared-block.js'
 import { TopicTable } from '../../src/protocol/topic-table.js'
 import { connectPacket } from './raw-client.js'
@@ -69,6 +70,8 @@ export abstract class StubbornClient {
       this.onPacket(packet)
       return
     }
+    // It may come back later.
+    if (packet.reasonCode === ReasonCode.QUOTA_EXCEEDED) return
     if (packet.reasonCode !== 0) {
       this.faults.push(`${this.clientId}: refused with ${packet.reasonCode}`)
       return
@@ -82,6 +85,12 @@ export abstract class StubbornClient {
 
   send(packet: Packet): void {
     if (this.isConnected) this.socket?.write(encodePacket(packet, 5))
+  }
+
+  /** Does something in a while, unless the connection is another by then. */
+  protected later(action: () => void): void {
+    const { socket } = this
+    setTimeout(() => this.socket === socket && this.isConnected && action(), 100)
   }
 
   protected abstract onConnected(): void
