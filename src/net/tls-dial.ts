@@ -55,7 +55,7 @@ const isSuite = (name: string) => name.startsWith('TLS_')
 
 export class TlsDialer implements DialLayer {
   readonly stage = 'tls'
-  readonly suspicion: string | undefined
+  readonly suspicion: string | undefined = undefined
   private readonly rules: TlsDialRules
   private readonly context: SecureContext
 
@@ -66,7 +66,10 @@ export class TlsDialer implements DialLayer {
   constructor(rules: TlsDialRules, names: TlsDialNames = { ...CLIENT_FLAGS, ciphers: '--ciphers' }) {
     this.rules = rules
     const { certfile, keyfile, psk, minVersion, keyLog } = rules
-    this.suspicion = certfile === undefined && psk === undefined ? 'it may ask for a client certificate' : undefined
+    // In TLS 1.3 the broker judges it afterwards, and what it says then may be lost with the connection.
+    if (psk === undefined)
+      this.suspicion =
+        certfile === undefined ? 'it may ask for a client certificate' : 'it may not accept the client certificate'
     const authorities = readAuthorities(rules.cafile, rules.capath, names).map((each) => each.toString())
     const settings: SecureContextOptions = {
       ...(certfile !== undefined && keyfile !== undefined && readIdentity(certfile, keyfile, names)),

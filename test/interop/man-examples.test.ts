@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
-import { after, before, test } from 'node:test'
+import { afterEach, beforeEach, test } from 'node:test'
 import { literalBlocks, scriptOf } from '../support/man-examples.js'
 import { Program } from '../support/program.js'
 import { startTsmq, type TsmqProcess } from '../support/tsmq-process.js'
@@ -12,7 +12,8 @@ import { startTsmq, type TsmqProcess } from '../support/tsmq-process.js'
 let broker: TsmqProcess
 let folder: string
 
-before(async () => {
+// One of each for each page: what one of them leaves behind is nothing to the next.
+beforeEach(async () => {
   broker = await startTsmq()
   folder = mkdtempSync(join(tmpdir(), 'tsmq-examples-'))
   // The examples mean a broker on port 1883; a later -p of theirs counts.
@@ -23,7 +24,7 @@ before(async () => {
     chmodSync(file, 0o755)
   }
 })
-after(async () => {
+afterEach(async () => {
   await broker.stop()
   rmSync(folder, { recursive: true })
 })
