@@ -438,3 +438,24 @@ for (const way of ['stop', 'kill'] as const)
         await run(t, await live(t, way, `sys_interval 0\n${conf}`))
       })
   })
+
+test('CVE-2018-12546 the right of whoever published a retained message is asked for after a restart, too', async (t) => {
+  const store = new FaultStore()
+  const start = (acl: string) =>
+    startBroker({ conf: 'persistence true\nsys_interval 0\nacl_file {folder}/acl', files: { acl }, store })
+  const first = await start('topic read #\nuser ann\ntopic readwrite #\n')
+  const ann = await client(t, first, { clientId: 'ann', username: 'ann' })
+  ann.publish({ topic: 'a', payload: 'x', qos: 1, retain: true })
+  await ann.expect(PacketType.PUBACK)
+  await first.stop()
+  for (const [acl, found] of [
+    ['topic read #\nuser ann\ntopic readwrite #\n', ['a x q1 retain']],
+    ['topic read #\nuser ann\ntopic read #\n', []],
+  ] as const) {
+    const broker = await start(acl)
+    const reader = await client(t, broker, { clientId: 'reader' })
+    await reader.subscribe('#')
+    assert.deepEqual(await received(reader), found)
+    await broker.stop()
+  }
+})
