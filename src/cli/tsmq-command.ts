@@ -13,7 +13,7 @@ import { StoreError } from '../store/store-error.js'
 import { packageVersion } from '../version.js'
 import { runUntilSignal } from './broker-process.js'
 import { foreground, startDaemon } from './daemon.js'
-import { EXIT_STATUS } from './exit.js'
+import { EXIT_STATUS, exit } from './exit.js'
 import { runWithBroker, supervisor } from './private-broker.js'
 import { ProcessError } from './process-error.js'
 
@@ -134,6 +134,8 @@ async function useStore(config: Config, values: TsmqValues, complain: Show): Pro
   const { import_mosquitto_db: file, json } = values
   const voices = { print, complain }
   return file === undefined ? dumpStore(config, json, voices) : importMosquittoDb(config, file, voices)
+  // Whoever read it has seen enough.
+  process.stdout.on('error', () => exit(EXIT_STATUS.failure))
 }
 
 async function testConfig(config: Config, values: TsmqValues, complain: Show): Promise<number> {
@@ -173,6 +175,10 @@ function failure(error: unknown, complain: Show): number {
     return EXIT_STATUS.failure
   }
   if (error instanceof ListenError) {
+  if (error instanceof PluginError) {
+    complain(error.message)
+    return EXIT_STATUS.unopenable
+  }
     complain(listenFailure(error))
     return EXIT_STATUS.failure
   }

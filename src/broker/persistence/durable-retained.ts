@@ -16,8 +16,10 @@ export class DurableRetained implements Entry, RetainedJournal {
   }
 
   changed(slot: RetainedSlot): void {
-    if (slot.record === 0 && (slot.message === undefined || slot.message.topic.startsWith('$SYS/'))) return
-    this.slots.add(slot)
+    const { message, record } = slot
+    if (message?.topic.startsWith('$SYS/')) return
+    if (message === undefined && record === 0) this.slots.delete(slot)
+    else this.slots.add(slot)
     this.journal.mark(this)
   }
 

@@ -14,6 +14,8 @@ import type { StoredMessages } from './stored-messages.js'
 
 /** The place of a delivery that is in the journal, but not in the store yet. */
 const NOT_YET = -1
+/** Finished ones among the deliveries that wait for the next batch, before they are looked through. */
+const MOST_FINISHED = 64
 
 /** A subscription's record: its number, and what is to be in it. */
 interface KeptSubscription {
@@ -30,12 +32,13 @@ export class DurableSession implements Entry, OutboundJournal, SessionJournal {
   private readonly session: Session
   /** Deliveries that are not in the store yet; those with the place 0 have been finished meanwhile. */
   private pending: Delivery[] = []
+  private pendingFinished = 0
   private isSessionDirty = false
   private isProgressDirty = false
   private hasEnded = false
   /** By filter as subscribed. */
   private readonly subscriptions = new Map<string, KeptSubscription>()
-  private dirtySubscriptions: KeptSubscription[] = []
+  private readonly dirtySubscriptions = new Set<KeptSubscription>()
   private lastSubscription = 0
 
   constructor(journal: Journal, messages: StoredMessages, session: Session, number = journal.nextNumber()) {
@@ -64,7 +67,7 @@ export class DurableSession implements Entry, OutboundJournal, SessionJournal {
     const kept = this.subscriptions.get(subscription.text) ?? { number: ++this.lastSubscription, subscription }
     kept.subscription = subscription
     this.subscriptions.set(subscription.text, kept)
-    this.dirtySubscriptions.push(kept)
+    this.dirtySubscriptions.add(kept)
     this.journal.mark(this)
   }
 
@@ -73,7 +76,7 @@ export class DurableSession implements Entry, OutboundJournal, SessionJournal {
     if (kept === undefined) return
     kept.subscription = undefined
     this.subscriptions.delete(filter)
-    this.dirtySubscriptions.push(kept)
+    this.dirtySubscriptions.add(kept)
     this.journal.mark(this)
   }
 
@@ -103,11 +106,20 @@ export class DurableSession implements Entry, OutboundJournal, SessionJournal {
   finished(delivery: Delivery): void {
     const { place, packetId } = delivery
     if (place === 0) return
-    if (place !== NOT_YET) this.segments.finish(delivery)
     delivery.place = 0
+    if (place === NOT_YET) this.forgetPending()
+    else this.segments.finish(place)
     this.messages.release(delivery.message)
     if (packetId > 0 || place !== NOT_YET) this.isProgressDirty = true
     this.journal.mark(this)
+  }
+
+  /** What came and went is not kept until the next batch, which may be far away. */
+  private forgetPending(): void {
+    this.pendingFinished++
+    if (this.pendingFinished < MOST_FINISHED || this.pendingFinished * 2 < this.pending.length) return
+    this.pending = this.pending.filter(({ place }) => place === NOT_YET)
+    this.pendingFinished = 0
   }
 
   /** The session is over, or is not to outlive its connection any more. */
@@ -127,7 +139,7 @@ export class DurableSession implements Entry, OutboundJournal, SessionJournal {
       return
     }
     if (this.isSessionDirty) this.writeSession(batch)
-    if (this.dirtySubscriptions.length > 0) this.writeSubscriptions(batch)
+    if (this.dirtySubscriptions.size > 0) this.writeSubscriptions(batch)
     if (this.pending.length > 0) this.writePending(batch)
     this.segments.update(batch)
     if (this.isProgressDirty) this.writeProgress(batch)
@@ -158,12 +170,13 @@ export class DurableSession implements Entry, OutboundJournal, SessionJournal {
         batch.end()
       }
     }
-    this.dirtySubscriptions = []
+    this.dirtySubscriptions.clear()
   }
 
   private writePending(batch: Batch): void {
     const alive = this.pending.filter(({ place }) => place === NOT_YET)
     this.pending = []
+    this.pendingFinished = 0
     for (const { message } of alive) this.messages.keep(message, batch)
     this.segments.append(alive, batch)
   }

@@ -87,8 +87,8 @@ export class Segments {
     if (segment !== undefined) batch.end()
   }
 
-  /** A delivery that has a place is finished. */
-  finish({ place }: Delivery): void {
+  /** The delivery at this place is finished. */
+  finish(place: number): void {
     const segment = this.segmentOf(place)
     if (segment === undefined) return
     segment.slots[place - segment.first] = undefined
