@@ -133,9 +133,9 @@ async function useStore(config: Config, values: TsmqValues, complain: Show): Pro
   const { dumpStore, importMosquittoDb } = await import('./store-command.js')
   const { import_mosquitto_db: file, json } = values
   const voices = { print, complain }
-  return file === undefined ? dumpStore(config, json, voices) : importMosquittoDb(config, file, voices)
   // Whoever read it has seen enough.
   process.stdout.on('error', () => exit(EXIT_STATUS.failure))
+  return file === undefined ? dumpStore(config, json, voices) : importMosquittoDb(config, file, voices)
 }
 
 async function testConfig(config: Config, values: TsmqValues, complain: Show): Promise<number> {
@@ -175,10 +175,6 @@ function failure(error: unknown, complain: Show): number {
     return EXIT_STATUS.failure
   }
   if (error instanceof ListenError) {
-  if (error instanceof PluginError) {
-    complain(error.message)
-    return EXIT_STATUS.unopenable
-  }
     complain(listenFailure(error))
     return EXIT_STATUS.failure
   }
