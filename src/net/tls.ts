@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import {
   createSecureContext,
   DEFAULT_CIPHERS,
+  getCiphers,
   type SecureContext,
   type SecureContextOptions,
   TLSSocket,
@@ -292,6 +293,10 @@ function failing(socket: Socket, outcome: HandshakeOutcome, reasonOf: (error: Er
 /** Node takes the ciphers of TLS 1.2 and the suites of TLS 1.3 in one list. */
 function cipherList({ ciphers, cipherSuites, psk }: TlsRules): string {
   if (psk !== undefined) return ciphers ?? DEFAULT_PSK_LIST
+  // OpenSSL would pass over those it does not know, and take its own.
+  for (const suite of cipherSuites?.split(':') ?? [])
+    if (!suite.startsWith('TLS_') || !getCiphers().includes(suite.toLowerCase()))
+      throw new TlsFileError(`ciphers_tls1.3: '${suite}' is no cipher suite of TLS 1.3, such as ${DEFAULT_SUITES}`)
   return `${cipherSuites ?? DEFAULT_SUITES}:${ciphers ?? DEFAULT_LIST}`
 }
 

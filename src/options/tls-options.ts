@@ -135,9 +135,9 @@ export const tlsOptions = [
     name: 'tls_keyform',
     kind: 'word',
     scope: 'listener',
-    words: ['pem', 'engine'],
+    words: ['pem'],
+    default: 'pem',
     reload: 'no',
-    refused: `keys are always PEM, so leave it out; ${NO_ENGINES}`,
-    help: 'Where the private key is.',
+    help: 'What the private key is in: always pem; OpenSSL engines do not work here.',
   },
 ] as const satisfies readonly Directive[]

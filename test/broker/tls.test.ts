@@ -603,7 +603,10 @@ password_file {folder}/passwords`,
         says: 'crlfile {c}/ca.crt: no revocation list in PEM form',
       },
       { conf: '{ok}ciphers nonsense', says: 'ciphers: none of them is known' },
-      { conf: '{ok}ciphers_tls1.3 TLS_NONSENSE', says: 'ciphers: none of them is known' },
+      ...['TLS_NONSENSE', 'NOPE', 'TLS_AES_128_GCM_SHA256:ECDHE-RSA-AES128-GCM-SHA256'].map((suites) => ({
+        conf: `{ok}ciphers_tls1.3 ${suites}`,
+        says: `ciphers_tls1.3: '${suites.split(':').at(-1)}' is no cipher suite of TLS 1.3, such as TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256`,
+      })),
     ])
       test(conf.replace('{ok}', '').replace('\n', ', '), async () => {
         const lines = conf.replace('{ok}', 'certfile {c}/server.crt\nkeyfile {c}/server.key\n')
