@@ -15,6 +15,7 @@ export const DECISION_REASONS = {
   'sys-write': 'topics beginning with $SYS belong to the broker',
   'share-topic': 'topics beginning with $share are not for messages',
   'per-message': 'read access is checked for each message',
+  plugin: 'a plugin says so',
 } as const
 export type DecisionReason = keyof typeof DECISION_REASONS
 
@@ -23,6 +24,22 @@ export interface AclDecision {
   readonly allowed: boolean
   readonly reason: DecisionReason
   readonly rule?: AclRule
+  /** The plugin that gave it, when it was one. */
+  readonly by?: string
+}
+
+/** What one client may do, whoever decides it. */
+export interface Rights {
+  /** Whether the client may neither read nor write anything. */
+  readonly grantsNothing: boolean
+  /** Whether messages with this topic may be delivered to the client: to be asked for each of them. */
+  mayRead(topic: string): boolean
+  /** Whether the client may publish to this topic, also with its will. */
+  mayWrite(topic: string): boolean
+  /** Like `decide`, quick for what was asked before. */
+  explain(verb: AclVerb, topic: string): AclDecision
+  /** The decision and where it comes from. For subscribe and unsubscribe `topic` is the filter as the client sent it. */
+  decide(verb: AclVerb, topic: string): AclDecision
 }
 
 /** A rule made ready for one client. */
@@ -56,7 +73,7 @@ const REMEMBERED_TOPIC_LENGTH = 256
 const DOLLAR = 0x24
 
 /** The rights of one client, or of all clients for which they are the same. */
-export class ClientRights {
+export class ClientRights implements Rights {
   readonly #rules: readonly PreparedRule[]
   readonly #patterns: readonly PreparedRule[]
   readonly #restricted: boolean
@@ -73,30 +90,25 @@ export class ClientRights {
     this.#limit = limit
   }
 
-  /** Whether the client may neither read nor write anything. */
   get grantsNothing(): boolean {
     return this.#restricted && [...this.#rules, ...this.#patterns].every(({ denies }) => denies)
   }
 
-  /** Whether messages with this topic may be delivered to the client: to be asked for each of them. */
   mayRead(topic: string): boolean {
     if (!this.#restricted && topic.charCodeAt(0) !== DOLLAR) return true
     return (this.#readable.get(topic) ?? this.#remember(this.#readable, 'read', topic)).allowed
   }
 
-  /** Whether the client may publish to this topic, also with its will. */
   mayWrite(topic: string): boolean {
     if (!this.#restricted && topic.charCodeAt(0) !== DOLLAR) return true
     return (this.#writable.get(topic) ?? this.#remember(this.#writable, 'write', topic)).allowed
   }
 
-  /** Like `decide`, quick for what was asked before. */
   explain(verb: AclVerb, topic: string): AclDecision {
     const known = verb === 'read' ? this.#readable : verb === 'write' ? this.#writable : undefined
     return known?.get(topic) ?? this.decide(verb, topic)
   }
 
-  /** The decision and where it comes from. For subscribe and unsubscribe `topic` is the filter as the client sent it. */
   decide(verb: AclVerb, topic: string): AclDecision {
     if (this.#otherwise === 'no-client-id') return { allowed: false, reason: 'no-client-id' }
     if (verb === 'subscribe' || verb === 'unsubscribe') return { allowed: true, reason: 'per-message' }

@@ -29,6 +29,10 @@ import { type BoundListener, Listeners, openingText } from './listeners.js'
 import { MemoryLimit } from './memory-limit.js'
 import type { OpenListener } from './open-listener.js'
 import { openStore, Persistence } from './persistence/persistence.js'
+import type { Plugin } from './plugins/plugin.js'
+import { Plugins } from './plugins/plugins.js'
+import { NO_POINTS } from './plugins/points.js'
+import { watchedOwner } from './plugins/watched-packets.js'
 import { prepareReload } from './reload.js'
 import { Router } from './routing/router.js'
 import { type PendingWill, Wills } from './routing/wills.js'
@@ -50,6 +54,8 @@ export interface BrokerParts {
   readonly openStore?: (config: Config) => Promise<Store>
   /** Has the keys of TLS connections written down. */
   readonly keyLog?: KeyLog | undefined
+  /** Asked behind those of the configuration, about everyone. */
+  readonly plugins?: readonly Plugin[]
 }
 
 export class Broker implements HandlerHost {
@@ -58,6 +64,7 @@ export class Broker implements HandlerHost {
   private readonly context: BrokerContext
   private readonly sys: SysTopics
   private readonly bridges: Bridges
+  private readonly plugins: Plugins
   private readonly bcrypt = new BcryptWorkers()
   private readonly listeners: Listeners
   private readonly parts: BrokerParts
@@ -91,6 +98,7 @@ export class Broker implements HandlerHost {
       settings: messageSettings(config),
       // Until `start` has read the files: nobody is served before.
       access: new AccessControl({ ...config, listeners: [] }, this.bcrypt),
+      points: NO_POINTS,
       log,
       denials: new Denials(log),
       version,
@@ -106,10 +114,11 @@ export class Broker implements HandlerHost {
       journal: undefined,
     }
     const { control } = this.context
+    const reach = { context: this.context, sessions: this.sessions, handlers: () => this.handlers }
+    this.plugins = new Plugins(reach, parts.plugins ?? [])
     const sources = {
-      context: this.context,
-      sessions: this.sessions,
-      handlers: () => this.handlers,
+      ...reach,
+      plugins: () => this.plugins.facts,
       bound: () => this.bound,
       bridges: () => this.bridges.facts,
     }
@@ -123,7 +132,7 @@ export class Broker implements HandlerHost {
   /**
    * Opens every listener, reads the password and ACL files, and serves. Returns what was bound.
    * @param onBound called in between: the time to give up rights that only binding needs.
-   * @throws ListenError, AccessError, and what `onBound` throws; nothing is left open then
+   * @throws ListenError, AccessError, PluginError, and what `onBound` throws; nothing is left open then
    */
   async start(onBound: (bound: readonly BoundListener[]) => void = () => {}): Promise<readonly BoundListener[]> {
     const { config, log } = this.context
@@ -132,7 +141,9 @@ export class Broker implements HandlerHost {
       this.bound = await this.listeners.listen()
       onBound(this.bound)
       this.context.access = new AccessControl(config, this.bcrypt)
+      await this.plugins.load(this.listeners.all)
       if (config.persistence) await this.restore(config)
+      await this.plugins.start()
     } catch (error) {
       await this.stop()
       throw error
@@ -149,8 +160,9 @@ export class Broker implements HandlerHost {
 
   private async restore(config: Config): Promise<void> {
     const { context, listeners, sessions, wills, parts } = this
+    const { states } = this.plugins
     const store = await (parts.openStore ?? openStore)(config)
-    this.persistence = await Persistence.start(store, { context, listeners, sessions, wills })
+    this.persistence = await Persistence.start(store, { context, listeners, sessions, wills, states })
   }
 
   /** Writes what has changed to the store. False where there is none. */
@@ -182,9 +194,10 @@ export class Broker implements HandlerHost {
       return
     }
     const handler = new ClientHandler(this.context, this, listener, accepted.peer, since)
+    const { packetIn } = this.context.points
     const connection = new Connection(
       accepted.open((bytes, length) => connection.onData(bytes, length)),
-      handler,
+      packetIn === undefined ? handler : watchedOwner(handler, packetIn, () => handler.watched),
       'client',
       this.context.memory,
     )
@@ -209,8 +222,12 @@ export class Broker implements HandlerHost {
     const { willDelayInterval: _, ...rest } = will.properties
     const properties = Object.keys(rest).length === 0 ? NO_PROPERTIES : rest
     const payload = Buffer.from(will.payload.buffer, will.payload.byteOffset, will.payload.length)
-    const { clock, router } = this.context
-    router.publish(localMessage(topic, payload, will.qos, will.retain, properties, publisher, clock()))
+    const { clock, router, points } = this.context
+    const message = localMessage(topic, payload, will.qos, will.retain, properties, publisher, clock())
+    const { clientId, username, origin = '' } = publisher
+    const listener = this.listeners.named(origin).info
+    const judged = points.publish === undefined ? message : points.publish(message, { clientId, username, listener })
+    if (typeof judged !== 'number') router.publish(judged)
   }
 
   /**
@@ -240,7 +257,9 @@ export class Broker implements HandlerHost {
     for (const handler of [...this.handlers]) handler.recheck()
     this.bridges.reload()
     this.sys.reloaded()
+    context.points.reload?.()
     context.memoryLimit.set(next.config.memory_limit)
+    log.info('The configuration has been reloaded.')
     return next.config
   }
 
@@ -274,6 +293,7 @@ export class Broker implements HandlerHost {
     this.context.denials.tick(now)
     this.context.memoryLimit.look()
     this.listeners.tick(now)
+    this.plugins.tick(now)
     this.httpApi?.tick(now)
     for (const handler of this.handlers) handler.tick(now)
     this.bridges.tick(now)
@@ -300,14 +320,20 @@ export class Broker implements HandlerHost {
       if (this.handlers.size === 0) resolve()
       else this.onEmpty = resolve
     })
-    const grace = new Promise<void>((resolve) => {
-      setTimeout(resolve, STOP_GRACE).unref()
-    })
+    const grace = pause(STOP_GRACE)
     // After the wills, which may go out over a bridge.
     await Promise.race([Promise.all([empty, this.bridges.stop()]), grace])
     for (const handler of this.handlers) handler.abort()
     this.bridges.abort()
+    await Promise.race([this.plugins.stop(), pause(STOP_GRACE)])
     await this.persistence?.close()
     this.bcrypt.close()
   }
+}
+
+/** @param ms nothing is kept alive for its sake */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref()
+  })
 }

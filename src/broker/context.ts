@@ -12,6 +12,7 @@ import type { Log } from './admin/log.js'
 import type { Statistics } from './admin/statistics.js'
 import type { MemoryLimit } from './memory-limit.js'
 import type { Journal } from './persistence/journal.js'
+import type { Points } from './plugins/points.js'
 import type { Router } from './routing/router.js'
 
 /** Settings asked for each message: a small object, because `Config` is too large for quick access. */
@@ -39,6 +40,8 @@ export interface BrokerContext {
   config: Config
   settings: MessageSettings
   access: AccessControl
+  /** Where plugins are asked; those of none until they are loaded. */
+  points: Points
   readonly log: Log
   readonly denials: Denials
   /** Of tsmq. */

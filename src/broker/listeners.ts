@@ -101,6 +101,11 @@ export class Listeners {
     else this.onAccept(listener, accepted)
   }
 
+  /** In the order of the configuration. */
+  get all(): readonly OpenListener[] {
+    return this.open
+  }
+
   /** Lets in those who came early, and everyone who comes now. */
   startServing(): void {
     this.warnOfDates()
@@ -123,7 +128,7 @@ export class Listeners {
       port,
       family: config.socket_domain,
       interfaceName: config.bind_interface,
-      ...this.socketRules(settings, config),
+      ...this.socketRules(settings, config, listener),
     })
     listener.port = bound[0]?.port ?? port
     return bound
@@ -190,11 +195,11 @@ export class Listeners {
     )
   }
 
-  private socketRules(config: Config, listener: ListenerConfig): SocketRules {
+  private socketRules(config: Config, listener: ListenerConfig, open: OpenListener): SocketRules {
     return socketRules(
       config,
       listener,
-      (identity) => this.context.access.pskOf(listener, identity),
+      (identity) => this.context.points.pskKey?.(identity, open.info) ?? this.context.access.pskOf(listener, identity),
       this.context.keyLog,
     )
   }
@@ -204,9 +209,10 @@ export class Listeners {
     const ready: (() => void)[] = []
     const errors: string[] = []
     config.listeners.forEach((listener, at) => {
-      const { sockets } = this.open[at] as OpenListener
+      const open = this.open[at] as OpenListener
+      const { sockets } = open
       try {
-        if (sockets !== undefined) ready.push(sockets.prepare(this.socketRules(config, listener)))
+        if (sockets !== undefined) ready.push(sockets.prepare(this.socketRules(config, listener, open)))
       } catch (error) {
         errors.push(`Listener on port ${listener.port}: ${error instanceof Error ? error.message : error}`)
       }
@@ -242,7 +248,10 @@ export class Listeners {
   /** No more clients. */
   close(): void {
     for (const { connection } of this.early.splice(0)) connection.destroy()
-    for (const { sockets } of this.open.splice(0)) sockets?.close()
+    for (const listener of this.open) {
+      listener.sockets?.close()
+      listener.sockets = undefined
+    }
     this.arrivals.close()
   }
 }

@@ -3,6 +3,7 @@
 
 import type { Listener } from '../net/listener.js'
 import type { ListenerConfig } from '../options/config.js'
+import type { ListenerInfo } from './plugins/plugin.js'
 
 export class OpenListener {
   config: ListenerConfig
@@ -14,11 +15,18 @@ export class OpenListener {
   sockets: Listener | undefined = undefined
   /** Open connections that came in here. */
   connections = 0
+  private told: ListenerInfo | undefined = undefined
 
   constructor(config: ListenerConfig) {
     this.config = config
     const { path, port, bind_address: host } = config
     this.port = port
     this.origin = path ?? (host === undefined ? `${port}` : `${port} ${host}`)
+  }
+
+  /** What plugins are told of it; always the same object. */
+  get info(): ListenerInfo {
+    this.told ??= { port: this.port, path: this.config.path }
+    return this.told
   }
 }

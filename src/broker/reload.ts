@@ -85,7 +85,10 @@ function merge(inForce: Config, fresh: Config): { readonly config: Config; reado
     kept.push(...own.kept)
     return own.values
   })
-  return { config: { ...global.values, listeners }, kept }
+  const { plugins } = inForce
+  if (!isDeepStrictEqual(plugins, fresh.plugins))
+    kept.push('plugins and their options are not changed by a reload: that needs a restart')
+  return { config: { ...global.values, listeners, plugins }, kept }
 }
 
 function keep<T extends object>(

@@ -3,6 +3,7 @@
 import { AccessError } from '../broker/access-control.js'
 import { bridgeProblems } from '../broker/bridge/bridge-names.js'
 import { type BoundListener, ListenError } from '../broker/listeners.js'
+import { PluginError } from '../broker/plugins/loaded-plugin.js'
 import { parseCommandLine, UsageError } from '../options/command-line.js'
 import { completionScript } from '../options/completion.js'
 import { defaultConfig, readConfFile } from '../options/conf-file.js'
@@ -173,6 +174,10 @@ function failure(error: unknown, complain: Show): number {
   if (error instanceof StoreError) {
     complain(error.message)
     return EXIT_STATUS.failure
+  }
+  if (error instanceof PluginError) {
+    complain(error.message)
+    return EXIT_STATUS.unopenable
   }
   if (error instanceof ListenError) {
     complain(listenFailure(error))

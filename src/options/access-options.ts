@@ -91,6 +91,17 @@ export const accessOptions = [
     help: 'Let each listener have its own passwords, ACL and anonymous setting; stands before all of them.',
   },
   {
+    name: 'plugin_timeout',
+    kind: 'integer',
+    scope: 'global',
+    min: 1,
+    max: 3600,
+    default: 10,
+    reload: 'yes',
+    own: true,
+    help: 'Seconds that a plugin has for an answer that takes time; what is late is refused.',
+  },
+  {
     name: 'psk_file',
     kind: 'path',
     scope: 'global or listener',

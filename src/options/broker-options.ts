@@ -26,9 +26,8 @@ export const pluginOptions = [
     scope: 'global or listener',
     reload: 'no',
     repeatable: true,
-    later: true,
     legacyAliases: ['auth_plugin'],
-    help: 'Plugin to load; the following plugin_opt_… belong to it.',
+    help: 'Plugin to load: the path of a module, from the folder of this file on, or the name of a package; the lines with plugin_opt_ below belong to it.',
   },
   {
     name: 'global_plugin',
@@ -36,7 +35,6 @@ export const pluginOptions = [
     scope: 'global',
     reload: 'no',
     repeatable: true,
-    later: true,
     help: 'Plugin for all listeners, whatever per_listener_settings says.',
   },
   {
@@ -45,7 +43,6 @@ export const pluginOptions = [
     scope: 'global',
     reload: 'no',
     repeatable: true,
-    later: true,
     help: 'NAME and PATH of a plugin to be used with plugin_use.',
   },
   {
@@ -54,7 +51,6 @@ export const pluginOptions = [
     scope: 'after explicit listener',
     reload: 'no',
     repeatable: true,
-    later: true,
     help: 'Use the plugin that plugin_load has given this name.',
   },
   {
@@ -63,7 +59,6 @@ export const pluginOptions = [
     scope: 'plugin',
     reload: 'no',
     prefix: true,
-    later: true,
     legacyAliases: ['auth_opt_'],
     help: 'Option of the plugin above, under the rest of the name.',
   },
@@ -73,7 +68,6 @@ export const pluginOptions = [
     scope: 'plugin',
     default: true,
     reload: 'no',
-    later: true,
-    help: 'Refuse user names and client ids that contain + # or /.',
+    help: 'The plugin is not asked about the rights of user names and client ids that contain + # or /: they have none.',
   },
 ] as const satisfies readonly Directive[]

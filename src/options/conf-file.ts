@@ -11,6 +11,7 @@ import { firstVariable, substituteVariables } from './environment.js'
 import { listenerOptions } from './listener-options.js'
 import { nearest } from './nearest.js'
 import { type Directive, defaultOf } from './option.js'
+import { type PluginDraft, pluginFault, takeBuiltIns } from './plugin-config.js'
 import { firstWord, type Parsed, value, words } from './text.js'
 import { parseValue } from './values.js'
 
@@ -95,6 +96,7 @@ class ConfReader {
   readonly #broker: Target = { values: new Map(), positions: new Map() }
   readonly #listeners: ListenerDraft[] = []
   readonly #bridges: BridgeDraft[] = []
+  readonly #plugins: PluginDraft<ListenerDraft>[] = []
   #defaultListener: ListenerDraft | undefined
   readonly #defaultListenerLines: ConfigError[] = []
   #defaultListenerOpen = false
@@ -136,6 +138,8 @@ class ConfReader {
   }
 
   finish(ports: readonly number[]): Config {
+    const { plugins, faults } = takeBuiltIns(this.#plugins)
+    for (const { at, option, reason } of faults) this.#problems.push(new ConfigError(at.file, at.line, option, reason))
     const anyOpen = this.#defaultListenerOpen || this.#listeners.length > 0
     const useless = anyOpen && !this.#defaultListenerOpen ? this.#defaultListenerLines : []
     return assembleConfig(
@@ -146,6 +150,8 @@ class ConfReader {
         secretFiles: this.#secretFiles,
         listeners: this.#listeners,
         bridges: this.#bridges,
+        // Those of plugin_load are nobody's until they are used.
+        plugins: plugins.filter(({ listeners }) => listeners?.size !== 0),
         defaultListener: this.#defaultListener,
         defaultListenerOpen: this.#defaultListenerOpen,
         problems: this.#problems,
@@ -290,10 +296,38 @@ class ConfReader {
         return this.#include(text.trim(), mayInclude)
       case 'connection':
         return this.#openBridge(firstWord(text))
+      case 'plugin_use':
+        return this.#usePlugin(text.trim())
       default:
-        this.#plugin = { values: new Map(), positions: new Map() }
-        return `${this.#name} is not supported yet`
+        return this.#openPlugin(row, text.trim())
     }
+  }
+
+  #openPlugin(row: Directive, text: string): string | undefined {
+    const target = this.#target(row)
+    this.#plugin = { values: new Map(), positions: new Map() }
+    if (typeof target === 'string') return target
+    const name = row.name === 'plugin_load' ? firstWord(text) : undefined
+    const module = name === undefined ? text : text.slice(name.length).trim()
+    if (module === '') return `${this.#name} needs a name and a path`
+    if (name !== undefined && this.#plugins.some((plugin) => plugin.name === name))
+      return `${this.#name} ${name} is given twice`
+    const listeners =
+      name !== undefined
+        ? new Set<ListenerDraft>()
+        : row.scope === 'global or listener' && this.#perListener && this.#listener
+          ? new Set([this.#listener])
+          : undefined
+    this.#plugins.push({ ...this.#plugin, module, name, listeners, target, where: this.#at })
+    return pluginFault(module)
+  }
+
+  #usePlugin(name: string): string | undefined {
+    if (!this.#explicit) return this.#misplaced('a listener line')
+    const plugin = this.#plugins.find((each) => each.name === name)
+    if (plugin?.listeners === undefined) return `${this.#name}: no plugin_load line above has given the name ${name}`
+    if (this.#listener) plugin.listeners.add(this.#listener)
+    return undefined
   }
 
   #openListener(row: Directive, text: string): string | undefined {

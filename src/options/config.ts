@@ -9,6 +9,7 @@ import type { ListenerValues } from './listener-options.js'
 import { listenerOptions } from './listener-options.js'
 import { checkListener } from './listener-rules.js'
 import { valuesOf } from './option.js'
+import { type PluginConfig, type PluginDraft, pluginConfig } from './plugin-config.js'
 
 /** One thing wrong with a configuration file. `message` is `file:line: reason`. */
 export class ConfigError extends Error {
@@ -53,6 +54,8 @@ export interface Config extends BrokerValues {
   readonly listeners: readonly ListenerConfig[]
   /** In the order of the file. */
   readonly bridges: readonly BridgeConfig[]
+  /** To be loaded, in the order in which they are asked. */
+  readonly plugins: readonly PluginConfig[]
   /** Errors, in the order of the lines. */
   readonly problems: readonly ConfigError[]
   /** What works but should be known. */
@@ -82,6 +85,8 @@ export interface ConfigDraft extends Pick<Config, 'positions' | 'files' | 'secre
   readonly listeners: readonly ListenerDraft[]
   /** Opened by `connection`, in order. */
   readonly bridges: readonly BridgeDraft[]
+  /** Without those that are built in. */
+  readonly plugins: readonly PluginDraft<ListenerDraft>[]
   /** The default listener, if a line has set something of it. */
   readonly defaultListener: ListenerDraft | undefined
   /** `port` or `bind_address` was given: the default listener is open to the network. */
@@ -123,8 +128,9 @@ export function assembleConfig(draft: ConfigDraft, ports: readonly number[]): Co
         LOOPBACK.map((address) => listenerConfig(broker, loopbackDraft(defaultListener, port, address), true)),
       )
     : opened.map((listener) => listenerConfig(broker, listener, false))
+  const plugged: readonly (readonly [string, unknown])[] = draft.plugins.length > 0 ? [['plugin', true]] : []
   const faults = (localOnly && defaultListener ? [defaultListener] : opened).flatMap(({ given, security, where }) =>
-    checkListener(new Map([...(broker.per_listener_settings ? security : draft.given), ...given])).map(
+    checkListener(new Map([...plugged, ...(broker.per_listener_settings ? security : draft.given), ...given])).map(
       ({ name, reason, isHarmless }) => ({
         isHarmless,
         error: new ConfigError(where?.file ?? '', where?.line ?? 0, name, `of this listener ${reason}`),
@@ -138,11 +144,15 @@ export function assembleConfig(draft: ConfigDraft, ports: readonly number[]): Co
     const { file = '', line = 0 } = draft.positions.get(name) ?? {}
     faults.push({ isHarmless, error: new ConfigError(file, line, name, reason) })
   }
+  const used = listeners.filter((listener) => !localOnly || servesFamily(listener))
   const errors = (harmless: boolean) => faults.filter((each) => each.isHarmless === harmless).map(({ error }) => error)
   return {
     ...broker,
-    listeners: listeners.filter((listener) => !localOnly || servesFamily(listener)),
+    listeners: used,
     bridges: draft.bridges.map(bridgeConfig),
+    plugins: draft.plugins.map((plugin) =>
+      pluginConfig(plugin, (listener) => (localOnly ? [...used.keys()] : [opened.indexOf(listener)])),
+    ),
     positions: draft.positions,
     files: draft.files,
     secretFiles: draft.secretFiles,

@@ -11,7 +11,7 @@ const needs: readonly Need[] = [
   { name: 'capath', needs: ['certfile'] },
   { name: 'crlfile', needs: ['cafile', 'capath'] },
   { name: 'require_certificate', needs: ['cafile', 'capath', PROXY_2] },
-  { name: 'psk_hint', needs: ['psk_file'] },
+  { name: 'psk_hint', needs: ['psk_file', 'plugin'] },
   { name: 'use_identity_as_username', needs: ['certfile', 'psk_hint', PROXY_2] },
   { name: 'use_identity_as_username', needs: ['cafile', 'capath'], with: 'certfile' },
   { name: 'use_subject_as_username', needs: ['cafile', 'capath'] },

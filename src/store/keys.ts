@@ -18,6 +18,8 @@ export const Table = {
   RETAINED: 6,
   /** Number: a will that waits for its delay. */
   WILL: 7,
+  /** Number: one value that a plugin keeps. */
+  PLUGIN_STATE: 8,
 } as const
 
 export type Table = (typeof Table)[keyof typeof Table]

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { readConfFile } from '../../src/options/conf-file.js'
 import type { Config, ListenerConfig } from '../../src/options/config.js'
 import { ConfigError } from '../../src/options/config.js'
+import type { PluginConfig } from '../../src/options/plugin-config.js'
 import { readFiles, readText } from './conf-text.js'
 
 const NAMES = [
@@ -24,6 +25,7 @@ const snippets: readonly {
   readonly conf: string | Uint8Array
   readonly values?: Partial<Config>
   readonly listener?: Partial<ListenerConfig>
+  readonly plugins?: readonly Omit<PluginConfig, 'folder' | 'where'>[]
   readonly problems?: readonly string[]
   readonly warnings?: readonly string[]
 }[] = [
@@ -117,12 +119,12 @@ const snippets: readonly {
   },
   {
     name: 'every problem is told, and the rest is read',
-    conf: 'max_keepalive x\nsys_interval 5\nmax_packet_size 3\nplugin any.so\nlistener 70000\nmax_qos 3\n',
+    conf: 'max_keepalive x\nsys_interval 5\nmax_packet_size 3\nplugin mosquitto_dynamic_security.so\nlistener 70000\nmax_qos 3\n',
     values: { sys_interval: 5, max_keepalive: 0 },
     problems: [
       "conf:1: max_keepalive must be a whole number, not 'x'",
       'conf:3: max_packet_size must be at least 20, not 3',
-      'conf:4: plugin is not supported yet',
+      'conf:4: plugin mosquitto_dynamic_security is not supported yet: use password_file and acl_file',
       'conf:5: the port of listener must be between 0 and 65535, not 70000',
       'conf:6: max_qos must be between 0 and 2, not 3',
     ],
@@ -205,9 +207,63 @@ const snippets: readonly {
     problems: ['conf:1: topic must stand below a connection line'],
   },
   {
-    name: 'a plugin is refused once',
-    conf: 'plugin /x.so\nplugin_opt_a b\nplugin_opt_c\n',
-    problems: ['conf:1: plugin is not supported yet', 'conf:3: plugin_opt_c needs a value'],
+    name: 'plugins in their order, with their options and those of the old names',
+    conf: 'plugin ./a b.mjs\nplugin_opt_url http://x y\nplugin_opt_x  1\nauth_plugin c\nauth_opt_y 2\nplugin_opt_z\n',
+    plugins: [
+      { module: './a b.mjs', options: { url: 'http://x y', x: '1' }, listeners: undefined, deniesSpecialChars: true },
+      { module: 'c', options: { y: '2' }, listeners: undefined, deniesSpecialChars: true },
+    ],
+    problems: ['conf:6: plugin_opt_z needs a value'],
+    warnings: ['conf:4: auth_plugin is an old name: use plugin', 'conf:5: auth_opt_y is an old name: use plugin_opt_'],
+  },
+  {
+    name: 'with per_listener_settings a plugin is its listener’s, a global_plugin everybody’s, and a loaded one whose who use it',
+    conf:
+      'per_listener_settings true\nplugin_load l ./l.mjs\nplugin_opt_a 1\nplugin_load unused ./u.mjs\nglobal_plugin ./g.mjs\n' +
+      'listener 1\nplugin ./one.mjs\nauth_plugin_deny_special_chars false\nplugin_use l\nlistener 2\nlistener 3\nplugin_use l\n',
+    plugins: [
+      { module: './l.mjs', options: { a: '1' }, listeners: [0, 2], deniesSpecialChars: true },
+      { module: './g.mjs', options: {}, listeners: undefined, deniesSpecialChars: true },
+      { module: './one.mjs', options: {}, listeners: [0], deniesSpecialChars: false },
+    ],
+    warnings: ['conf:1: per_listener_settings is deprecated: use the directives whose names begin with listener_'],
+  },
+  {
+    name: 'plugin lines that lack something',
+    conf: 'plugin_use l\nplugin_load l\nplugin_load l a.mjs\nplugin_load l b.mjs\nlistener 1\nplugin_use m\nplugin\n',
+    problems: [
+      'conf:1: plugin_use must stand below a listener line',
+      'conf:2: plugin_load needs a name and a path',
+      'conf:4: plugin_load l is given twice',
+      'conf:6: plugin_use: no plugin_load line above has given the name m',
+      'conf:7: plugin needs a value',
+    ],
+  },
+  {
+    name: 'Mosquitto’s plugins for password and ACL files are built in',
+    conf:
+      'plugin /usr/lib/mosquitto_password_file.so\nplugin_opt_password_file p w\n' +
+      'plugin mosquitto_acl_file\nplugin_opt_acl_file a\n',
+    values: { password_file: 'p w', acl_file: 'a' },
+    plugins: [],
+  },
+  {
+    name: 'Mosquitto’s plugins with options that they do not have, without the one that they need, or against the directive',
+    conf: 'acl_file a\nplugin mosquitto_password_file.so\nplugin_opt_acl_file x\nplugin mosquitto_acl_file.so\nplugin_opt_acl_file b\n',
+    plugins: [],
+    problems: [
+      'conf:3: the plugin mosquitto_password_file has no option plugin_opt_acl_file',
+      'conf:2: plugin_opt_password_file is missing',
+      'conf:4: acl_file is given as well',
+    ],
+  },
+  {
+    name: 'Mosquitto’s plugins that are not there yet',
+    conf: 'plugin /usr/lib/mosquitto_dynamic_security.so\nplugin_opt_config_file /x\nplugin mosquitto_persist_sqlite.so\n',
+    problems: [
+      'conf:1: plugin mosquitto_dynamic_security is not supported yet: use password_file and acl_file',
+      'conf:3: plugin mosquitto_persist_sqlite is not supported yet: use persistence true',
+    ],
   },
   {
     name: 'plugin options without a plugin',
@@ -221,11 +277,21 @@ const snippets: readonly {
   { name: 'a plugin option without a key', conf: 'plugin_opt_ b\n', problems: ['conf:1: unknown option plugin_opt_'] },
 ]
 
-for (const { name, conf, values = {}, listener, problems = [], warnings = [] } of snippets)
+for (const { name, conf, values = {}, listener, plugins, problems = [], warnings = [] } of snippets)
   test(`conf: ${name}`, () => {
     const read = readFiles({ conf })
     assert.deepEqual(read.problems, problems)
     assert.deepEqual(read.warnings, warnings)
+    if (plugins !== undefined)
+      assert.deepEqual(
+        read.config.plugins.map(({ module, options, listeners, deniesSpecialChars }) => ({
+          module,
+          options,
+          listeners,
+          deniesSpecialChars,
+        })),
+        plugins,
+      )
     for (const [key, value] of Object.entries(values)) assert.deepEqual(read.config[key as keyof Config], value, key)
     for (const [key, value] of Object.entries(listener ?? {}))
       assert.deepEqual(read.config.listeners[0]?.[key as keyof ListenerConfig], value, key)

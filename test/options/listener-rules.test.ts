@@ -37,7 +37,8 @@ const cases: readonly { readonly conf: string; readonly problems?: readonly stri
         'use_subject_as_username does not go with enable_proxy_protocol 2: the load balancer tells the common name only',
       ],
     },
-    { conf: 'psk_hint h\n', problems: ['psk_hint needs psk_file'] },
+    { conf: 'psk_hint h\n', problems: ['psk_hint needs psk_file or plugin'] },
+    { conf: 'psk_hint h\nplugin ./keys.mjs\n' },
     {
       conf: `${TLS}capath a\npsk_file p\npsk_hint h\n`,
       problems: ['certfile', 'capath'].map(

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Log } from '../../src/broker/admin/log.js'
 import { Broker } from '../../src/broker/broker.js'
+import type { Plugin } from '../../src/broker/plugins/plugin.js'
 import { readConfFile } from '../../src/options/conf-file.js'
 import type { Config } from '../../src/options/config.js'
 import type { Store } from '../../src/store/store.js'
@@ -38,6 +39,7 @@ export interface TestBrokerOptions {
   readonly store?: Store
   /** Of the clock, in ms since 1970. */
   readonly startsAt?: number
+  readonly plugins?: readonly Plugin[]
 }
 
 const START = 1_700_000_000_000
@@ -49,6 +51,7 @@ export async function startBroker({
   debug = true,
   store,
   startsAt = START,
+  plugins = [],
 }: TestBrokerOptions = {}): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), 'tsmq-test-'))
   try {
@@ -64,6 +67,7 @@ export async function startBroker({
       log: new Log(settings, [sink], () => ''),
       version: 'test',
       clock: () => now,
+      plugins,
       ...(store && { openStore: () => Promise.resolve(store) }),
     })
     const [bound] = await broker.start()

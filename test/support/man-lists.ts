@@ -7,7 +7,7 @@ import { bridgeOptions } from '../../src/options/bridge-options.js'
 import { brokerOptions, pluginOptions } from '../../src/options/broker-options.js'
 import { limitOptions } from '../../src/options/limit-options.js'
 import { listenerOptions } from '../../src/options/listener-options.js'
-import { directiveList, flagList, laterNames, replaceList, unusedList } from '../../src/options/man-page.js'
+import { directiveList, flagList, replaceList, unusedList } from '../../src/options/man-page.js'
 import type { Directive } from '../../src/options/option.js'
 import { passwdOptions } from '../../src/options/passwd-options.js'
 import { processOptions } from '../../src/options/process-options.js'
@@ -31,7 +31,7 @@ export const manLists: Readonly<Record<string, Lists>> = {
     process: directiveList(processOptions),
     bridges: directiveList(bridgeOptions),
     differs: differences(everyDirective),
-    later: laterNames(everyDirective.filter(({ scope }) => scope !== 'bridge' && scope !== 'plugin')),
+    plugins: directiveList(pluginOptions),
     unused: unusedList(everyDirective),
   },
   'tsmq-pub.1': {

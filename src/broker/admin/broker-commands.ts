@@ -9,6 +9,7 @@ import { NEVER, type Session } from '../clients/session.js'
 import type { Sessions } from '../clients/sessions.js'
 import type { BrokerContext } from '../context.js'
 import type { BoundListener } from '../listeners.js'
+import type { PluginFacts } from '../plugins/plugins.js'
 import { type ControlCommand, type ControlCommands, ControlError, countOf, textOf } from './control.js'
 
 /** What the commands look at. */
@@ -18,6 +19,7 @@ export interface CommandSources {
   readonly handlers: () => Iterable<ClientHandler>
   readonly bound: () => readonly BoundListener[]
   readonly bridges: () => readonly BridgeFacts[]
+  readonly plugins: () => readonly PluginFacts[]
 }
 
 /** Topic `$CONTROL/broker/v1`. */
@@ -25,7 +27,7 @@ export const BROKER_ENDPOINT = 'broker/v1'
 
 export function brokerCommands(sources: CommandSources): ControlCommands {
   return new Map<string, (command: ControlCommand, clientId: string) => object | undefined>([
-    ['listplugins', () => ({ plugins: [] })],
+    ['listplugins', () => ({ plugins: sources.plugins() })],
     ['listlisteners', () => ({ listeners: sources.bound().map(listenerText) })],
     ['listbridges', () => ({ bridges: sources.bridges() })],
     ['listclients', (command) => listClients(sources, command)],

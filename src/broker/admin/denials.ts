@@ -2,7 +2,7 @@
 // may be refused as often as it asks. Refusing is done where the rules are asked.
 
 import type { AclRule } from '../../access/acl-file.js'
-import { type AclDecision, type ClientRights, DECISION_REASONS } from '../../access/client-rights.js'
+import { type AclDecision, type AclVerb, DECISION_REASONS, type Rights } from '../../access/client-rights.js'
 import type { ListenerConfig } from '../../options/config.js'
 import type { Log } from './log.js'
 
@@ -12,13 +12,13 @@ const INTERVAL = 1000
 /** Who was refused. */
 export interface Refused {
   readonly clientId: string
-  readonly rights: ClientRights
+  readonly rights: Rights
   /** Whose settings name the file of the rules. */
   readonly listener: { readonly config: ListenerConfig }
 }
 
-/** What was refused: to publish, to subscribe, or to have a message delivered. */
-export type RefusedVerb = 'write' | 'subscribe' | 'read'
+/** What was refused: to publish, to subscribe, to end that, or to have a message delivered. */
+export type RefusedVerb = AclVerb
 
 export class Denials {
   private readonly log: Log
@@ -34,7 +34,7 @@ export class Denials {
   report(client: Refused, verb: RefusedVerb, topic: string): void {
     const decision = client.rights.explain(verb, topic)
     const told = this.told.get(client.clientId) ?? new Set()
-    const key = decision.rule ?? `${verb} ${decision.reason}`
+    const key = decision.rule ?? `${verb} ${decision.by ?? decision.reason}`
     if (told.has(key)) return
     this.told.set(client.clientId, told.add(key))
     const { acl_file: file } = client.listener.config
@@ -49,16 +49,22 @@ export class Denials {
   }
 }
 
+const actions = {
+  read: ['delivery of', 'to'],
+  write: ['publish to', 'by'],
+  subscribe: ['subscription to', 'by'],
+  unsubscribe: ['unsubscription from', 'by'],
+} as const satisfies Readonly<Record<RefusedVerb, readonly [string, string]>>
+
 function actionText(clientId: string, verb: RefusedVerb, topic: string): string {
-  if (verb === 'read') return `delivery of '${topic}' to client ${clientId}`
-  return verb === 'write'
-    ? `publish to '${topic}' by client ${clientId}`
-    : `subscription to '${topic}' by client ${clientId}`
+  const [action, preposition] = actions[verb]
+  return `${action} '${topic}' ${preposition} client ${clientId}`
 }
 
 /** `FILE:LINE: RULE`, or why there is no rule. */
-function reasonText({ rule, reason, allowed }: AclDecision, file: string | undefined): string {
+function reasonText({ rule, reason, allowed, by }: AclDecision, file: string | undefined): string {
   if (rule !== undefined) return `${file}:${rule.line}: ${rule.text}`
+  if (by !== undefined) return `plugin ${by}`
   // Behind a mount point the rules may allow what is the broker's own in the client's eyes.
   if (allowed) return DECISION_REASONS['sys-write']
   return reason === 'no-rule' ? `no rule of ${file} matches` : DECISION_REASONS[reason]

@@ -4,6 +4,7 @@ import { PacketType, packetTypeRow } from '../../protocol/packet-types.js'
 import type { AckType } from '../../protocol/packets/acks.js'
 import { ProtocolError } from '../../protocol/protocol-error.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
+import type { Delivery } from '../../session/delivery.js'
 import type { BrokerContext } from '../context.js'
 import type { ConnectedClient } from './connected-client.js'
 import { handlePubrel } from './publish-in.js'
@@ -16,15 +17,18 @@ export function handleAck(
   packetId: number,
   reasonCode: ReasonCode,
 ): void {
-  const { log, clock } = context
-  const { clientId, outbound } = client.session
+  const { log, clock, points } = context
+  const { session } = client
+  const { clientId, outbound } = session
   if (log.isDebug)
     log.debug(`Received ${packetTypeRow(type)?.name} from ${clientId} (Mid: ${packetId}, RC:${reasonCode})`)
   if (packetId === 0) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'packet identifier 0')
   // Only what waits can expire.
   const now = outbound.queuedCount === 0 ? 0 : clock()
-  if (type === PacketType.PUBACK) outbound.onPuback(packetId, now)
-  else if (type === PacketType.PUBREC) outbound.onPubrec(packetId, reasonCode, now)
-  else if (type === PacketType.PUBCOMP) outbound.onPubcomp(packetId, now)
+  let finished: Delivery | undefined
+  if (type === PacketType.PUBACK) finished = outbound.onPuback(packetId, now)
+  else if (type === PacketType.PUBREC) finished = outbound.onPubrec(packetId, reasonCode, now)
+  else if (type === PacketType.PUBCOMP) finished = outbound.onPubcomp(packetId, now)
   else handlePubrel(context, client, packetId)
+  if (finished !== undefined) points.acknowledged?.(finished.message, session.info, reasonCode)
 }

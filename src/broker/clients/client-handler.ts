@@ -6,11 +6,10 @@ import type { Peer } from '../../net/listener.js'
 import { decodePacket, encodeWithin } from '../../protocol/codec.js'
 import { PacketType, packetTypeRow } from '../../protocol/packet-types.js'
 import type { AckType } from '../../protocol/packets/acks.js'
-import type { Connack } from '../../protocol/packets/connack.js'
 import type { Connect, Will } from '../../protocol/packets/connect.js'
 import type { Disconnect } from '../../protocol/packets/disconnect.js'
 import { decodePublish } from '../../protocol/packets/publish.js'
-import { NO_PROPERTIES, type Properties } from '../../protocol/properties.js'
+import { NO_PROPERTIES } from '../../protocol/properties.js'
 import { ProtocolError } from '../../protocol/protocol-error.js'
 import { ReasonCode, reasonText } from '../../protocol/reason-codes.js'
 import type { SharedBlock } from '../../protocol/shared-block.js'
@@ -20,18 +19,24 @@ import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
 import { HeldOutput } from '../persistence/held-output.js'
 import type { Waiter } from '../persistence/journal.js'
+import type { PacketConnection } from '../plugins/plugin.js'
+import { rightsOf } from '../plugins/plugin-rights.js'
+import { isPromise, type Soon } from '../plugins/soon.js'
+import { type PacketOutlet, WatchedOutlet } from '../plugins/watched-packets.js'
 import type { Wills } from '../routing/wills.js'
 import { handleAck } from './acknowledge-in.js'
+import { subscribeWithPlugins, unsubscribeWithPlugins } from './asked-plugins.js'
 import { ClientPublisher } from './client-publisher.js'
-import { type Admission, boundExpiry, connackProperties, receiveMaximumOf } from './connect.js'
+import { type Admission, boundExpiry, connackProperties, receiveMaximumOf, welcome } from './connect.js'
 import type { ConnectedClient } from './connected-client.js'
-import { type ConnectionFacts, connectionFacts } from './connection-facts.js'
+import { type ConnectionFacts, connectionFacts, connectionInfo } from './connection-facts.js'
+import { describeArrival } from './describe.js'
 import { Login, type LoginHost } from './login.js'
 import { PacketSender } from './packet-sender.js'
 import { handlePublish, mayPublish } from './publish-in.js'
+import { Reauthentication } from './reauthentication.js'
 import type { SessionClient } from './session.js'
 import type { Sessions } from './sessions.js'
-import { handleSubscribe, handleUnsubscribe } from './subscribe.js'
 
 /** Most bytes of a CONNECT packet, whatever `max_packet_size` allows later. */
 const MAX_CONNECT = 100_000
@@ -57,12 +62,18 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   private readonly context: BrokerContext
   private readonly host: HandlerHost
   private connection: Connection | undefined = undefined
+  /** Where packets to the client go: the connection, unless plugins watch. */
+  private outlet: PacketOutlet | undefined = undefined
   /** Until the client is let in. */
   private login: Login | undefined = undefined
   private state: State = 'new'
   private client: ConnectedClient | undefined = undefined
   /** Which line of the password file admitted the client: when it is another, the client has to log in again. */
   private credential: string | undefined = undefined
+  /** A plugin has let it in: no line of the file did. */
+  private isVouchedFor = false
+  /** After extended authentication. */
+  private reauthentication: Reauthentication | undefined = undefined
   /** To be published unless the client says goodbye. */
   private will: Will | undefined = undefined
   /** CONNECT asked for a session that outlives the connection: DISCONNECT may change for how long. */
@@ -71,6 +82,10 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   /** ms: when the client was let in. */
   private connectedAt = 0
   private isActive = false
+  /** The client waits for plugins, not the broker for the client. */
+  private isAsking = false
+  /** The client has sent DISCONNECT. */
+  private isOrderly = false
   /** ms: of the last packet while connected, otherwise of the beginning of the present state. */
   private since: number
   private why = ''
@@ -89,7 +104,9 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     this.connection = connection
     connection.framer.only = PacketType.CONNECT
     connection.framer.maximumPacketSize = Math.min(MAX_CONNECT, this.context.config.max_packet_size)
-    this.login = new Login(this.context, this.listener, this.peer, connection, this)
+    const { packetOut } = this.context.points
+    this.outlet = packetOut === undefined ? connection : new WatchedOutlet(connection, packetOut, () => this.watched)
+    this.login = new Login(this.context, this.listener, this.peer, connection, this.outlet, this)
     connection.maxPendingBytes = this.context.config.max_outgoing_bytes || Number.POSITIVE_INFINITY
   }
 
@@ -103,6 +120,12 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     const { client, connection, keepAlive, connectedAt } = this
     if (client === undefined || connection === undefined) return undefined
     return connectionFacts(this, connection, client.version, keepAlive, connectedAt)
+  }
+
+  /** The connection as those see it who watch packets. */
+  get watched(): PacketConnection {
+    const { address, port } = this.peer
+    return { address, port, clientId: this.client?.session.clientId ?? '' }
   }
 
   get sender(): PacketSender {
@@ -129,7 +152,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     const { context, client } = this
     context.statistics.countReceived(header >> 4)
     if (client === undefined) {
-      this.login?.onConnect(bytes, start, end)
+      this.login?.onPacket(header, bytes, start, end)
       return
     }
     if (header >> 4 === PacketType.PUBLISH) {
@@ -152,10 +175,10 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
         handleAck(context, client, packet.type, packet.packetId, packet.reasonCode)
         return
       case PacketType.SUBSCRIBE:
-        handleSubscribe(context, client, packet)
+        subscribeWithPlugins(context, client, packet, this)
         return
       case PacketType.UNSUBSCRIBE:
-        handleUnsubscribe(context, client, packet)
+        unsubscribeWithPlugins(context, client, packet, this)
         return
       case PacketType.PINGREQ:
         if (context.log.isDebug) context.log.debug(`Received PINGREQ from ${this.name}`)
@@ -164,14 +187,36 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       case PacketType.DISCONNECT:
         this.onDisconnect(client, packet)
         return
+      case PacketType.AUTH:
+        if (this.reauthentication === undefined)
+          throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'AUTH without a login that uses it') // [MQTT-4.12.0-7]
+        this.reauthentication.onAuth(packet)
+        return
       case PacketType.CONNECT:
         throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'second CONNECT') // [MQTT-3.1.0-2]
       default:
-        throw new ProtocolError(
-          ReasonCode.PROTOCOL_ERROR,
-          `${packetTypeRow(packet.type)?.name} without a login that uses it`,
-        ) // [MQTT-4.12.0-7]
+        throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, `${packetTypeRow(packet.type)?.name} from a client`)
     }
+  }
+
+  /** Goes on with an answer of plugins; the client's next packets wait for it. */
+  goOn<T>(answer: Soon<T>, use: (answer: T) => void): void {
+    if (!isPromise(answer)) {
+      use(answer)
+      return
+    }
+    this.connection?.pause()
+    this.isAsking = true
+    answer
+      .then((late) => {
+        this.isAsking = false
+        this.isActive = true
+        if (this.state !== 'connected') return
+        this.context.router.settle()
+        use(late)
+        this.connection?.resume()
+      })
+      .catch((error) => this.onError(error))
   }
 
   // --- coming in ---
@@ -194,7 +239,8 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       return
     }
     const mountPoint = settings.mount_point ?? ''
-    const rights = context.access.rightsFor(settings, username, clientId)
+    const rights = rightsOf(context, listener, username, clientId)
+    this.isVouchedFor = admission.isVouchedFor === true
     this.credential = context.access.credentialOf(settings, username)
     const touched = context.journal?.touched
     const opened = sessions.open({
@@ -209,7 +255,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     if (opened.isPresent) this.host.wills.cancel(clientId) // [MQTT-3.1.3-9]
     const window = config.max_inflight_messages || 65_535
     const { session, isPresent } = opened
-    const sender = new PacketSender(context, connection, connect, clientId, settings)
+    const sender = new PacketSender(context, this.outlet ?? connection, connect, clientId, settings)
     const waiter = context.journal && new HeldOutput(connection, () => this.onStoreFailure())
     // What is sent behind CONNACK may come from changes that are not on disk yet.
     if (waiter !== undefined && context.journal?.touched !== touched) context.journal?.hold(waiter)
@@ -238,16 +284,15 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     connection.framer.only = undefined
     connection.framer.version = version
     connection.framer.maximumPacketSize = config.max_packet_size
-    const user = username === undefined ? '' : `, u'${username}'`
-    const flags = `p${version}, c${Number(connect.cleanStart)}, k${connect.keepAlive}${user}`
-    const kind = connect.bridge ? 'bridge' : 'client'
-    const { address, port, secured } = this.peer
-    if (config.connection_messages)
-      log.notice(`New ${kind} connected from ${address}:${port} as ${clientId} (${flags}).`)
+    const { secured } = this.peer
+    if (config.connection_messages) log.notice(describeArrival(this.peer, connect, clientId))
     if (secured !== undefined) log.notice(`Client ${clientId} negotiated ${secured.version} cipher ${secured.cipher}`)
     sender.send(welcome(isPresent, properties)) // [MQTT-3.1.4-5] [MQTT-3.2.0-1] [MQTT-3.2.2-3]
     if (log.isDebug) log.debug(`Sending CONNACK to ${clientId} (${Number(isPresent)}, 0)`)
     const asked = version === 5 ? (connect.properties.receiveMaximum ?? window) : window
+    if (admission.authentication !== undefined)
+      this.reauthentication = new Reauthentication(context, this, admission.authentication)
+    context.points.connected?.(session.info, connectionInfo(this, version, this.keepAlive))
     session.attach(this, rights, asked, this.since)
   }
 
@@ -274,6 +319,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
         throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'session expiry raised from 0 by DISCONNECT')
       client.session.expiryInterval = boundExpiry(expiry, config.persistent_client_expiration)
     }
+    this.isOrderly = true
     if (reasonCode === ReasonCode.SUCCESS) this.will = undefined // [MQTT-3.14.4-3] [MQTT-3.1.2-10]
     this.end(reasonCode === ReasonCode.SUCCESS ? '' : reasonText(reasonCode))
   }
@@ -330,7 +376,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     }
     if (this.client === undefined) return
     const { username, clientId } = this.client.session
-    const refusal = access.refusalNow(this.listener.config, username, this.credential)
+    const refusal = this.isVouchedFor ? undefined : access.refusalNow(this.listener.config, username, this.credential)
     if (refusal !== undefined) this.disconnect(ReasonCode.NOT_AUTHORIZED, refusal)
     else if (!clientId.startsWith(config.clientid_prefixes ?? ''))
       this.disconnect(ReasonCode.ADMINISTRATIVE_ACTION, 'the client id lacks the prefix that is now demanded')
@@ -363,6 +409,9 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     const { will } = this
     const now = this.context.clock()
     this.host.sessions.detached(session, now)
+    const { disconnected, offline } = this.context.points
+    disconnected?.(session.info, { reason: this.why, isOrderly: this.isOrderly })
+    if (session.expiryInterval > 0) offline?.(session.info)
     if (will === undefined) return // [MQTT-3.1.2-12 of 3.1.1]
     // The end of the session, if that comes first, publishes it too [MQTT-3.1.2-8].
     const delay = Math.min(will.properties.willDelayInterval ?? 0, session.expiryInterval)
@@ -390,17 +439,12 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     if (this.state === 'ended') {
       if (now - this.since >= GRACE) this.connection?.destroy()
     } else if (this.state !== 'connected') {
-      if (this.login?.connect === undefined && now - this.since >= this.context.config.connect_timeout * 1000)
-        this.end('no CONNECT in time')
-    } else if (this.isActive) {
+      if (this.login?.isClientsTurn !== false && now - this.since >= this.context.config.connect_timeout * 1000)
+        this.end(this.login?.connect === undefined ? 'no CONNECT in time' : 'no AUTH in time')
+    } else if (this.isActive || this.isAsking) {
       this.isActive = false
       this.since = now
     } else if (this.keepAlive > 0 && now - this.since >= this.keepAlive * 1500)
       this.disconnect(ReasonCode.KEEP_ALIVE_TIMEOUT, 'exceeded timeout')
   }
-}
-
-/** The CONNACK that lets a client in. */
-function welcome(sessionPresent: boolean, properties: Readonly<Properties>): Connack {
-  return { type: PacketType.CONNACK, sessionPresent, reasonCode: ReasonCode.SUCCESS, properties }
 }

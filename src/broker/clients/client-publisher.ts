@@ -3,6 +3,7 @@
 import type { Publisher } from '../../session/message.js'
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
+import { rightsOf } from '../plugins/plugin-rights.js'
 
 /** Its rights are those of the access rules in force when they are asked for. */
 export class ClientPublisher implements Publisher {
@@ -23,6 +24,6 @@ export class ClientPublisher implements Publisher {
   }
 
   mayWrite(topic: string): boolean {
-    return this.context.access.rightsFor(this.listener.config, this.username, this.clientId).mayWrite(topic)
+    return rightsOf(this.context, this.listener, this.username, this.clientId).mayWrite(topic)
   }
 }

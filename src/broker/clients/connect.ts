@@ -3,11 +3,14 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Config, ListenerConfig } from '../../options/config.js'
+import { PacketType } from '../../protocol/packet-types.js'
+import type { Connack } from '../../protocol/packets/connack.js'
 import type { Connect } from '../../protocol/packets/connect.js'
 import type { Properties } from '../../protocol/properties.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
 import { Room } from '../memory-limit.js'
+import { type Authentication, authenticationProperties } from './reauthentication.js'
 import { NEVER } from './session.js'
 import type { Sessions } from './sessions.js'
 
@@ -27,6 +30,10 @@ export interface Admission {
   readonly keepAlive: number
   /** Seconds that the session outlives the connection, `NEVER` for ever. */
   readonly sessionExpiry: number
+  /** A plugin has let it in: the password file knows nothing of it. */
+  readonly isVouchedFor?: boolean
+  /** The extended authentication that let it in. */
+  readonly authentication?: Authentication | undefined
 }
 
 const NEVER_EXPIRES = 0xffff_ffff
@@ -46,7 +53,7 @@ export function judgeConnect(
   const { protocolVersion: version, will, properties } = connect
   if (!listener.accept_protocol_versions.includes(version))
     return refused(ReasonCode.UNSUPPORTED_PROTOCOL_VERSION, 'this listener does not accept the protocol version')
-  if (properties.authenticationMethod !== undefined)
+  if (properties.authenticationMethod !== undefined && context.points.exchange === undefined)
     return refused(ReasonCode.BAD_AUTHENTICATION_METHOD, 'unknown authentication method') // [MQTT-4.12.0-1]
   const identity = clientIdOf(listener, connect)
   if ('reasonCode' in identity) return identity
@@ -146,6 +153,11 @@ export function receiveMaximumOf(config: Config): number {
   return positions.has('max_inflight_messages') && window > 0 ? window : 65_535
 }
 
+/** The CONNACK that lets a client in. */
+export function welcome(sessionPresent: boolean, properties: Readonly<Properties>): Connack {
+  return { type: PacketType.CONNACK, sessionPresent, reasonCode: ReasonCode.SUCCESS, properties }
+}
+
 /** What CONNACK tells a 5.0 client beyond the reason code. */
 export function connackProperties(
   { config }: BrokerContext,
@@ -153,7 +165,10 @@ export function connackProperties(
   connect: Connect,
   admission: Admission,
 ): Properties {
-  const properties: Properties = {}
+  const { authentication } = admission
+  const properties: Properties = authentication
+    ? authenticationProperties(authentication.method, authentication.data)
+    : {}
   const asked = connect.properties.sessionExpiryInterval ?? 0
   const granted = admission.sessionExpiry === NEVER ? NEVER_EXPIRES : admission.sessionExpiry
   if (granted !== asked) properties.sessionExpiryInterval = granted

@@ -4,6 +4,7 @@ import type { Connection } from '../../net/connection.js'
 import type { Peer } from '../../net/listener.js'
 import type { ProtocolVersion } from '../../protocol/packet-types.js'
 import type { OpenListener } from '../open-listener.js'
+import type { ConnectionInfo } from '../plugins/plugin.js'
 
 export interface ConnectionFacts {
   readonly address: string
@@ -17,6 +18,16 @@ export interface ConnectionFacts {
   readonly connectedAt: string
   readonly bytesReceived: number
   readonly bytesSent: number
+}
+
+/** The same for plugins, as far as it is known from the start. */
+export function connectionInfo(
+  { peer, listener }: { readonly peer: Peer; readonly listener: OpenListener },
+  protocolVersion: ProtocolVersion,
+  keepAlive: number,
+): ConnectionInfo {
+  const { address, port } = peer
+  return { address, port, listener: listener.info, protocolVersion, keepAlive }
 }
 
 /** @param connectedAt ms: when the client was let in */

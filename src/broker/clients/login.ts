@@ -6,6 +6,7 @@ import type { Peer } from '../../net/listener.js'
 import { encodeWithin } from '../../protocol/codec.js'
 import { PacketType, type ProtocolVersion } from '../../protocol/packet-types.js'
 import { type Connect, decodeConnect, refusalVersion } from '../../protocol/packets/connect.js'
+import { decodeAuth } from '../../protocol/packets/disconnect.js'
 import { NO_PROPERTIES } from '../../protocol/properties.js'
 import { ProtocolError } from '../../protocol/protocol-error.js'
 import { Reader } from '../../protocol/reader.js'
@@ -13,7 +14,11 @@ import { ReasonCode, returnCodeFor } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
 import { isIdentifiedByHandshake, usernameOf } from '../identity.js'
 import type { OpenListener } from '../open-listener.js'
+import { andThen, isPromise, type Soon } from '../plugins/soon.js'
+import type { PacketOutlet } from '../plugins/watched-packets.js'
 import { type Admission, judgeConnect, judgeOwner, type Refused } from './connect.js'
+import { LoginExchange } from './login-exchange.js'
+import { admitted, type Identity, identified, loginRequest, refusedBy } from './plugin-login.js'
 import type { Sessions } from './sessions.js'
 
 /** Who waits for the verdict. */
@@ -38,22 +43,48 @@ const NO_LIMIT = Number.POSITIVE_INFINITY
 export class Login {
   /** What the client has said of itself, once it could be read. */
   connect: Connect | undefined = undefined
+  /** Extended authentication that is under way. */
+  private exchange: LoginExchange | undefined = undefined
   private readonly context: BrokerContext
   private readonly listener: OpenListener
   private readonly peer: Peer
   private readonly connection: Connection
+  private readonly outlet: PacketOutlet
   private readonly host: LoginHost
 
-  constructor(context: BrokerContext, listener: OpenListener, peer: Peer, connection: Connection, host: LoginHost) {
+  /** @param outlet where packets to the client go */
+  constructor(
+    context: BrokerContext,
+    listener: OpenListener,
+    peer: Peer,
+    connection: Connection,
+    outlet: PacketOutlet,
+    host: LoginHost,
+  ) {
     this.context = context
     this.listener = listener
     this.peer = peer
     this.connection = connection
+    this.outlet = outlet
     this.host = host
   }
 
+  /** Whether the client has the next word: its CONNECT, or another AUTH. */
+  get isClientsTurn(): boolean {
+    return this.connect === undefined || this.exchange?.isThinking === false
+  }
+
+  /** Takes a packet: a CONNECT, then those of extended authentication. @throws ProtocolError */
+  onPacket(header: number, bytes: Buffer, start: number, end: number): void {
+    if (this.exchange === undefined) this.onConnect(bytes, start, end)
+    else if (header >> 4 === PacketType.AUTH)
+      this.exchange.onAuth(decodeAuth(new Reader(bytes, start, end), 'client')) // [MQTT-3.1.2-30]
+    else if (header >> 4 === PacketType.DISCONNECT) this.host.onRefused('')
+    else throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'another packet than AUTH before CONNACK')
+  }
+
   /** Judges the CONNECT in bytes[start..end), at once or, with reading paused, when its password has been checked. */
-  onConnect(bytes: Buffer, start: number, end: number): void {
+  private onConnect(bytes: Buffer, start: number, end: number): void {
     const { context } = this
     context.statistics.connectionsReceived++
     let connect: Connect
@@ -84,17 +115,21 @@ export class Login {
       this.refuse(verdict, connect.protocolVersion)
       return true
     }
-    const applicant = { address: this.peer.address, isWaiting: () => this.host.isWaiting }
-    const refusal = access.authenticate(listener.config, connect.username, connect.password, applicant)
-    if (!(refusal instanceof Promise)) {
-      this.onAuthenticated(connect, verdict, refusal)
+    if (connect.properties.authenticationMethod !== undefined) {
+      this.exchange = this.beginExchange(connect, verdict, connect.properties.authenticationMethod)
+      this.exchange?.begin(connect.properties.authenticationData)
+      return true
+    }
+    const identity = this.identify(connect, verdict)
+    if (!isPromise(identity)) {
+      this.onIdentified(connect, verdict, identity)
       return true
     }
     this.connection.pause()
-    refusal
+    identity
       .then((result) => {
         if (!this.host.isWaiting) return
-        if (access === context.access) this.onAuthenticated(connect, verdict, result)
+        if (access === context.access) this.onIdentified(connect, verdict, result)
         // A reload has put other rules in force meanwhile.
         else if (!this.judge(connect)) return
         this.connection.resume()
@@ -103,13 +138,57 @@ export class Login {
     return false
   }
 
-  private onAuthenticated(connect: Connect, admission: Admission, refusal: string | undefined): void {
-    const refused =
-      refusal === undefined
-        ? judgeOwner(this.host.sessions, admission.clientId, connect.username)
-        : { reasonCode: ReasonCode.NOT_AUTHORIZED, reason: refusal }
-    if (refused === undefined) this.host.onAccepted(connect, admission)
-    else this.refuse(refused, connect.protocolVersion)
+  /** Who the client is, by the word of plugins or by its password. */
+  private identify(connect: Connect, { clientId }: Admission): Soon<Identity | Refused> {
+    const { context, listener } = this
+    const { access, points } = context
+    const { username, password } = connect
+    const applicant = { address: this.peer.address, isWaiting: () => this.host.isWaiting }
+    const check = () =>
+      andThen(access.authenticate(listener.config, username, password, applicant), (refusal): Identity | Refused =>
+        refusal === undefined
+          ? { clientId, username, isVouchedFor: false }
+          : { reasonCode: ReasonCode.NOT_AUTHORIZED, reason: refusal },
+      )
+    if (points.authenticate === undefined && points.connect === undefined) return check()
+    const login = loginRequest(listener, this.peer, connect, clientId)
+    return admitted(points, login, identified(points, login, check))
+  }
+
+  /** Undefined when the client has been refused. */
+  private beginExchange(connect: Connect, admission: Admission, method: string): LoginExchange | undefined {
+    const { context, listener, connection } = this
+    const login = loginRequest(listener, this.peer, connect, admission.clientId)
+    const found = context.points.exchange?.(method, login)
+    if (found === undefined || 'refuse' in found) {
+      const unknown = { reasonCode: ReasonCode.BAD_AUTHENTICATION_METHOD, reason: 'unknown authentication method' }
+      this.refuse(found === undefined ? unknown : refusedBy(found), 5) // [MQTT-4.12.0-1]
+      return undefined
+    }
+    const onIdentified = (identity: Identity | Refused, data: Uint8Array | undefined) =>
+      this.onIdentified(connect, { ...admission, authentication: { method, data, login } }, identity)
+    const { host } = this
+    return new LoginExchange(context, connection, found, method, login, {
+      get isWaiting() {
+        return host.isWaiting
+      },
+      write: (bytes) => this.outlet.write(bytes),
+      onIdentified,
+      onError: (error) => host.onError(error),
+      maximumPacketSize: connect.properties.maximumPacketSize ?? NO_LIMIT,
+    })
+  }
+
+  private onIdentified(connect: Connect, admission: Admission, identity: Identity | Refused): void {
+    if ('reasonCode' in identity) {
+      this.refuse(identity, connect.protocolVersion)
+      return
+    }
+    const { clientId, username, isVouchedFor } = identity
+    const refused = judgeOwner(this.host.sessions, clientId, username)
+    if (refused !== undefined) this.refuse(refused, connect.protocolVersion)
+    else if (isVouchedFor) this.host.onAccepted({ ...connect, username }, { ...admission, clientId, isVouchedFor })
+    else this.host.onAccepted(connect, admission)
   }
 
   private refuseUnreadable(error: ProtocolError, reader: Reader): void {
@@ -130,7 +209,7 @@ export class Login {
       const packet = { type: PacketType.CONNACK, sessionPresent: false, reasonCode: code, properties } as const
       const bytes = encodeWithin(packet, version, this.connect?.properties.maximumPacketSize ?? NO_LIMIT)
       if (bytes !== undefined) {
-        this.connection.write(bytes)
+        this.outlet.write(bytes)
         this.context.statistics.countSent(PacketType.CONNACK)
       }
     }

@@ -1,7 +1,6 @@
 // Packets on their way to one client: in its protocol version, within its Maximum Packet Size, with its topic aliases. Lives as
 // long as the connection. What to send is decided by the session and the handlers.
 
-import type { Connection } from '../../net/connection.js'
 import { encodePacket, encodeWithin, type Trimmable, withoutReason } from '../../protocol/codec.js'
 import { PacketType, type ProtocolVersion } from '../../protocol/packet-types.js'
 import { type AckType, ackHeader } from '../../protocol/packets/acks.js'
@@ -15,6 +14,7 @@ import type { Delivery } from '../../session/delivery.js'
 import { type Message, remainingExpiry } from '../../session/message.js'
 import { SentAliases } from '../../session/topic-aliases.js'
 import type { BrokerContext } from '../context.js'
+import type { PacketOutlet } from '../plugins/watched-packets.js'
 import type { Follower } from '../routing/receiver.js'
 import { describePublish } from './describe.js'
 import type { SessionSender } from './session.js'
@@ -24,7 +24,7 @@ const NO_LIMIT = Number.POSITIVE_INFINITY
 export class PacketSender implements SessionSender, Follower {
   readonly version: ProtocolVersion
   private readonly context: BrokerContext
-  private readonly connection: Connection
+  private readonly connection: PacketOutlet
   private readonly name: string
   private readonly mountPoint: string
   readonly maximumPacketSize: number
@@ -35,7 +35,7 @@ export class PacketSender implements SessionSender, Follower {
   /** @param name the client as the log calls it. */
   constructor(
     context: BrokerContext,
-    connection: Connection,
+    connection: PacketOutlet,
     connect: Connect,
     name: string,
     listener: { readonly mount_point: string | undefined; readonly max_topic_alias_broker: number },

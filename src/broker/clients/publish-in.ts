@@ -1,7 +1,7 @@
 // A PUBLISH from a client, and its PUBREL: topic alias, limits, right to write, duplicate or new, routing, acknowledgement
 // (MQTT 5.0 sections 3.3.4, 4.3).
 
-import type { ClientRights } from '../../access/client-rights.js'
+import type { Rights } from '../../access/client-rights.js'
 import { PacketType } from '../../protocol/packet-types.js'
 import type { Publish } from '../../protocol/packets/publish.js'
 import { ProtocolError } from '../../protocol/protocol-error.js'
@@ -65,7 +65,7 @@ function checkLimits({ settings }: BrokerContext, { maxQos }: ConnectedClient, p
 }
 
 /** Whether a client may publish to `topic` as it calls it: what is the broker's stays so behind a mount point. */
-export function mayPublish(mountPoint: string, rights: ClientRights, topic: string): boolean {
+export function mayPublish(mountPoint: string, rights: Rights, topic: string): boolean {
   if (mountPoint === '') return rights.mayWrite(topic)
   return !topic.startsWith('$SYS') && !topic.startsWith('$share') && rights.mayWrite(mountPoint + topic)
 }
@@ -148,6 +148,8 @@ function handleQos2(
   const isNew = session.inbound.begin(packetId, client.receiveMaximum) // [MQTT-4.3.3-10]
   const answer =
     isNew && refusal === undefined ? route(context, client, packet, topic, bodyStart, block) : ReasonCode.SUCCESS
+  // A plugin has refused it, when it was known to be new.
+  if (answer >= ReasonCode.UNSPECIFIED_ERROR && client.version === 5) session.inbound.end(packetId)
   sender.acknowledge(PacketType.PUBREC, packetId, answer) // [MQTT-4.3.3-8]
 }
 
@@ -163,10 +165,27 @@ function route(
     context.control.handle(topic, packet.payload, client)
     return ReasonCode.SUCCESS
   }
-  const message = messageOf(packet, topic, client.version, client.publisher, context.clock, bodyStart, block)
-  const isView = block === undefined && packet.payloadEnd - bodyStart > LARGE_PAYLOAD
+  const arrived = messageOf(packet, topic, client.version, client.publisher, context.clock, bodyStart, block)
+  const { publish } = context.points
+  if (publish === undefined) return hand(context, client, packet, arrived, bodyStart)
+  const message = publish(arrived, client.session.info)
+  return typeof message === 'number' ? message : hand(context, client, packet, message, bodyStart)
+}
+
+/** Hands a message, which may refer to the bytes of its packet, to the router. */
+function hand(
+  context: BrokerContext,
+  client: ConnectedClient,
+  packet: Publish,
+  message: Message,
+  bodyStart: number,
+): ReasonCode {
+  const isView =
+    message.block === undefined && packet.payloadEnd - bodyStart > LARGE_PAYLOAD && message.bytes === packet.bytes
   const taken = isView ? routeLarge(context, message) : context.router.publish(message)
-  return taken ? ReasonCode.SUCCESS : ReasonCode.NO_MATCHING_SUBSCRIBERS
+  if (taken) return ReasonCode.SUCCESS
+  context.points.notConsumed?.(message, client.session.info)
+  return ReasonCode.NO_MATCHING_SUBSCRIBERS
 }
 
 /** A large message that lies in the read buffer moves to memory that receivers can refer to while it is written. */

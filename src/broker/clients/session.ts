@@ -1,7 +1,7 @@
 // One session: what a client has subscribed to, what is still owed to it and by it (MQTT 5.0 section 4.1). It outlives the
 // connection if it has an expiry. As the router's receiver it decides whether a message is sent, queued or dropped.
 
-import type { ClientRights } from '../../access/client-rights.js'
+import type { Rights } from '../../access/client-rights.js'
 import type { Config } from '../../options/config.js'
 import type { ProtocolVersion } from '../../protocol/packet-types.js'
 import type { Qos } from '../../protocol/packets/publish.js'
@@ -13,6 +13,7 @@ import { Outbound, type OutboundLimits, type OutboundSink } from '../../session/
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
 import type { Waiter } from '../persistence/journal.js'
+import type { ClientInfo, DropCause } from '../plugins/plugin.js'
 import type { Availability, Follower, Receiver, Subscription } from '../routing/receiver.js'
 
 /** How a session's messages leave: to its client or, for a bridge, to another broker. */
@@ -61,7 +62,7 @@ export interface SessionOwner {
   readonly listener: OpenListener
   /** Of the listener. */
   readonly mountPoint: string
-  readonly rights: ClientRights
+  readonly rights: Rights
 }
 
 /** A session without expiry in 3.x and in 5.0 with 0xFFFFFFFF. */
@@ -77,7 +78,7 @@ export class Session implements Receiver {
   readonly inbound = new Inbound()
   /** By filter as subscribed. */
   readonly subscriptions = new Map<string, Subscription>()
-  rights: ClientRights
+  rights: Rights
   /** Where its client came in last: its settings say which rules apply. */
   listener: OpenListener
   /** Seconds it lives without a connection; 0 ends it with the connection. */
@@ -88,6 +89,7 @@ export class Session implements Receiver {
   /** Undefined for a session that ends with its connection, and without a store. */
   durable: SessionJournal | undefined = undefined
   private readonly context: BrokerContext
+  private told: ClientInfo | undefined = undefined
   private isDropping = false
   private last: Message | undefined = undefined
   /** The message for which `follow` was asked last. */
@@ -107,6 +109,16 @@ export class Session implements Receiver {
     return this.durable !== undefined
   }
 
+  /** What plugins are told of it. */
+  get info(): ClientInfo {
+    const { info: listener } = this.listener
+    if (this.told?.listener !== listener) {
+      const { clientId, username } = this
+      this.told = { clientId, username, listener }
+    }
+    return this.told
+  }
+
   get isConnected(): boolean {
     return this.client !== undefined
   }
@@ -117,7 +129,7 @@ export class Session implements Receiver {
   }
 
   /** A connection has come: what is owed goes out again, unless the client may no longer read it. */
-  attach(client: SessionClient, rights: ClientRights, receiveMaximum: number, now: number): void {
+  attach(client: SessionClient, rights: Rights, receiveMaximum: number, now: number): void {
     this.context.router.settle()
     this.client = client
     this.rights = rights
@@ -134,7 +146,7 @@ export class Session implements Receiver {
   }
 
   /** Other rules and limits are in force, also for what waits (CVE-2021-34434). */
-  renew(rights: ClientRights, now: number): void {
+  renew(rights: Rights, now: number): void {
     this.rights = rights
     this.outbound.limits = outboundLimits(this.context.config)
     this.outbound.filterQueue(now, ({ message }) => rights.mayRead(message.topic))
@@ -159,6 +171,7 @@ export class Session implements Receiver {
   }
 
   follow(message: Message, subscription: Subscription): Follower | 'none' | 'apart' {
+    if (this.context.points.isApart) return 'apart'
     if (subscription.noLocal && message.publisher?.clientId === this.clientId) return 'none' // [MQTT-3.8.3-3]
     if (!this.mayHave(message.topic)) return 'none'
     const { client } = this
@@ -189,6 +202,15 @@ export class Session implements Receiver {
   }
 
   private send(message: Message, qos: Qos, retain: boolean, subscription: Subscription): boolean {
+    const { deliver } = this.context.points
+    if (deliver === undefined) return this.sendAsIs(message, qos, retain, subscription)
+    const changed = deliver(message, this.info, qos, retain)
+    if (changed?.topic.startsWith(this.mountPoint)) return this.sendAsIs(changed, qos, retain, subscription)
+    this.context.points.dropped?.(message, this.info, 'plugin')
+    return true
+  }
+
+  private sendAsIs(message: Message, qos: Qos, retain: boolean, subscription: Subscription): boolean {
     if (qos > 0) return this.enqueue(message, qos, retain, subscription)
     const { client } = this
     const { queueQos0: queues } = this.context.settings
@@ -196,22 +218,32 @@ export class Session implements Receiver {
       return queues && this.expiryInterval > 0 ? this.enqueue(message, 0, retain, subscription) : false
     // Queued QoS 0 messages must not be overtaken.
     if (queues && this.outbound.queuedCount > 0) return this.enqueue(message, 0, retain, subscription)
-    if (!client.sender.isWritable) return this.dropped()
-    return client.sender.publish(message, 0, retain, false, 0, subscription.identifier) // [MQTT-4.3.1-1]
+    if (!client.sender.isWritable) return this.dropped(message, 'slow reader')
+    if (client.sender.publish(message, 0, retain, false, 0, subscription.identifier)) return true // [MQTT-4.3.1-1]
+    this.context.points.dropped?.(message, this.info, 'too large')
+    return false
   }
 
   private enqueue(message: Message, qos: Qos, retain: boolean, subscription: Subscription): boolean {
     const share = subscription.group === undefined ? undefined : subscription.text
     const item = delivery(message, qos, retain, subscription.identifier, share)
-    if (this.outbound.enqueue(item) !== 'dropped') return true
-    // What has expired makes room [MQTT-3.3.2-5].
-    const now = this.context.clock()
-    if (this.outbound.firstExpiry > now) return this.dropped()
-    this.outbound.filterQueue(now)
-    return this.outbound.enqueue(item) === 'dropped' ? this.dropped() : true
+    const { points, clock } = this.context
+    let outcome = this.outbound.enqueue(item)
+    if (outcome === 'dropped') {
+      // What has expired makes room [MQTT-3.3.2-5].
+      const now = clock()
+      if (this.outbound.firstExpiry <= now) {
+        this.outbound.filterQueue(now)
+        outcome = this.outbound.enqueue(item)
+      }
+    }
+    if (outcome === 'dropped') return this.dropped(message, this.outbound.queuedCount > 0 ? 'queue full' : 'too large')
+    if (outcome === 'queued') points.enqueued?.(message, this.info)
+    return true
   }
 
-  private dropped(): true {
+  private dropped(message: Message, cause: DropCause): true {
+    this.context.points.dropped?.(message, this.info, cause)
     this.context.statistics.publishesDropped++
     if (!this.isDropping) {
       this.isDropping = true

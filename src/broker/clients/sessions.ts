@@ -3,6 +3,7 @@
 
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
+import { rightsOf } from '../plugins/plugin-rights.js'
 import { NEVER, Session, type SessionJournal, type SessionOwner } from './session.js'
 
 /** What a CONNECT asks of the session. */
@@ -72,6 +73,10 @@ export class Sessions {
     session.expiryInterval = request.expiryInterval
     session.expiresAt = NEVER
     this.keep(session)
+    context.points.sessionPrepared?.(session.info, {
+      isPresent: resumed !== undefined,
+      expiryInterval: request.expiryInterval,
+    })
     context.statistics.clientsMaximum = Math.max(context.statistics.clientsMaximum, this.byId.size)
     return { session, isPresent: resumed !== undefined }
   }
@@ -116,7 +121,7 @@ export class Sessions {
     if (this.byId.get(session.clientId) !== session) return
     this.byId.delete(session.clientId)
     this.expiring.delete(session)
-    const { router, clock } = this.context()
+    const { router, clock, points } = this.context()
     const now = clock()
     for (const subscription of session.subscriptions.values()) router.subscriptions.remove(subscription)
     for (const { message, qos, packetId, share } of session.outbound.deliveries()) {
@@ -128,6 +133,7 @@ export class Sessions {
     session.subscriptions.clear()
     session.durable?.end()
     this.onEnd(session)
+    points.sessionDeleted?.(session.info)
   }
 
   /**
@@ -135,10 +141,10 @@ export class Sessions {
    * client may that has none.
    */
   renew(now: number): void {
-    const { access } = this.context()
+    const context = this.context()
     for (const session of [...this.byId.values()]) {
       const { rights: earlier, client, username, clientId, listener } = session
-      const rights = access.rightsFor(listener.config, username, clientId)
+      const rights = rightsOf(context, listener, username, clientId)
       session.renew(rights, now)
       if (rights.grantsNothing && !earlier.grantsNothing)
         client?.disconnect(ReasonCode.ADMINISTRATIVE_ACTION, 'the client has no rights any more')

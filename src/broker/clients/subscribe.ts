@@ -10,8 +10,20 @@ import { ProtocolError } from '../../protocol/protocol-error.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
 import { Room } from '../memory-limit.js'
+import type { SubscriptionInfo } from '../plugins/plugin.js'
 import type { Subscription } from '../routing/receiver.js'
 import type { ConnectedClient } from './connected-client.js'
+
+/** A filter as it was asked for, with what plugins have made of it. */
+export interface JudgedSubscription extends SubscriptionRequest {
+  readonly refused?: ReasonCode
+}
+
+/** One of an UNSUBSCRIBE. */
+export interface JudgedFilter {
+  readonly filter: string
+  readonly refused?: ReasonCode
+}
 
 /** A subscription that was made, and whether the session had one with its filter. */
 interface Made {
@@ -19,8 +31,14 @@ interface Made {
   readonly isNew: boolean
 }
 
-export function handleSubscribe(context: BrokerContext, client: ConnectedClient, packet: Subscribe): void {
-  const { log, journal } = context
+/** @param requests those of the packet, with what plugins have made of them */
+export function handleSubscribe(
+  context: BrokerContext,
+  client: ConnectedClient,
+  packet: Subscribe,
+  requests: readonly JudgedSubscription[] = packet.subscriptions,
+): void {
+  const { log, journal, points } = context
   const { session, waiter } = client
   if (waiter !== undefined && session.isDurable && journal?.isFailing === false) journal.hold(waiter)
   if (log.isDebug) log.debug(`Received SUBSCRIBE from ${session.clientId}`)
@@ -28,8 +46,8 @@ export function handleSubscribe(context: BrokerContext, client: ConnectedClient,
   const reasonCodes: number[] = []
   const made: Made[] = []
   // [MQTT-3.8.4-5] [MQTT-3.8.4-6] [MQTT-3.9.3-1]
-  for (const request of packet.subscriptions) {
-    const result = subscribe(context, client, request, identifier)
+  for (const request of requests) {
+    const result = request.refused ?? subscribe(context, client, request, identifier)
     const granted = typeof result !== 'number'
     reasonCodes.push(granted ? result.subscription.qos : refusalCode(client, request, result))
     if (log.isDebug) log.debug(`\t${request.filter} ${granted ? `(QoS ${result.subscription.qos})` : '(denied)'}`)
@@ -44,6 +62,7 @@ export function handleSubscribe(context: BrokerContext, client: ConnectedClient,
   const now = context.clock()
   for (const { subscription, isNew } of made) {
     const { retainHandling } = subscription
+    points.subscribed?.(subscriptionInfo(subscription), session.info)
     // None for shared subscriptions [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4] [MQTT-3.3.1-6 of 3.1.1].
     if (subscription.group === undefined && (retainHandling === 0 || (retainHandling === 1 && isNew)))
       sendRetained(context, subscription, now)
@@ -104,6 +123,10 @@ function refuseForgetting(version: ProtocolVersion): ReasonCode {
   throw new ProtocolError(ReasonCode.QUOTA_EXCEEDED, 'the store cannot be written')
 }
 
+function subscriptionInfo({ text, qos, noLocal, retainAsPublished, retainHandling }: Subscription): SubscriptionInfo {
+  return { filter: text, qos, noLocal, retainAsPublished, retainHandling }
+}
+
 function sendRetained({ config, router }: BrokerContext, subscription: Subscription, now: number): void {
   for (const message of router.retained.matching(subscription.filter, now)) {
     // The publisher may have lost the right since (CVE-2018-12546).
@@ -112,14 +135,25 @@ function sendRetained({ config, router }: BrokerContext, subscription: Subscript
   }
 }
 
-export function handleUnsubscribe(context: BrokerContext, client: ConnectedClient, packet: Unsubscribe): void {
-  const { log, router, journal } = context
+/** @param filters those of the packet, with what plugins have made of them */
+export function handleUnsubscribe(
+  context: BrokerContext,
+  client: ConnectedClient,
+  packet: Unsubscribe,
+  filters: readonly JudgedFilter[] = packet.filters.map((filter) => ({ filter })),
+): void {
+  const { log, router, journal, points, denials } = context
   const { session, sender, waiter } = client
   if (waiter !== undefined && session.isDurable && journal?.isFailing === false) journal.hold(waiter)
   if (log.isDebug) log.debug(`Received UNSUBSCRIBE from ${session.clientId}`)
   // [MQTT-3.10.4-6] [MQTT-3.11.3-1]
-  const reasonCodes = packet.filters.map((filter) => {
+  const reasonCodes = filters.map(({ filter, refused }) => {
     if (log.isDebug) log.debug(`\t${filter}`)
+    if (refused !== undefined) return refused
+    if (!session.rights.decide('unsubscribe', filter).allowed) {
+      denials.report(session, 'unsubscribe', filter)
+      return ReasonCode.NOT_AUTHORIZED
+    }
     log.write('unsubscribe', `${session.clientId} ${filter}`)
     const subscription = session.subscriptions.get(filter) // [MQTT-3.10.4-1]
     if (subscription === undefined) return ReasonCode.NO_SUBSCRIPTION_EXISTED
@@ -127,6 +161,7 @@ export function handleUnsubscribe(context: BrokerContext, client: ConnectedClien
     session.subscriptions.delete(filter)
     session.durable?.unsubscribed(filter)
     router.subscriptions.remove(subscription) // [MQTT-3.10.4-2]
+    points.unsubscribed?.(filter, session.info)
     return ReasonCode.SUCCESS
   })
   const { packetId } = packet

@@ -8,9 +8,11 @@ import type { Session, SessionJournal } from '../clients/session.js'
 import type { SessionKeeper, Sessions } from '../clients/sessions.js'
 import type { BrokerContext } from '../context.js'
 import type { Listeners } from '../listeners.js'
+import type { PluginStates } from '../plugins/plugin-state.js'
 import type { Wills } from '../routing/wills.js'
 import { DurableRetained } from './durable-retained.js'
 import { DurableSession } from './durable-session.js'
+import { DurableState } from './durable-state.js'
 import { DurableWills } from './durable-wills.js'
 import { type Durability, Journal } from './journal.js'
 import { type Restored, restore } from './restore.js'
@@ -22,6 +24,7 @@ export interface DurableParts {
   readonly listeners: Listeners
   readonly sessions: Sessions
   readonly wills: Wills
+  readonly states: PluginStates
 }
 
 /** The file of the store that a configuration names. */
@@ -50,7 +53,7 @@ export class Persistence implements SessionKeeper {
    * @throws StoreError; the store is closed then
    */
   static async start(store: Store, parts: DurableParts): Promise<Persistence> {
-    const { context, sessions, wills } = parts
+    const { context, sessions, wills, states } = parts
     const { log, clock, config, router } = context
     const startedAt = performance.now()
     const journal = new Journal(store, log, clock, durabilityOf(config))
@@ -68,6 +71,7 @@ export class Persistence implements SessionKeeper {
     sessions.keeper = persistence
     router.retained.journal = new DurableRetained(journal)
     wills.journal = durableWills
+    states.journal = new DurableState(journal)
     return persistence
   }
 

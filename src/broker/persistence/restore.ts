@@ -22,9 +22,12 @@ import { Session } from '../clients/session.js'
 import type { Sessions } from '../clients/sessions.js'
 import type { BrokerContext } from '../context.js'
 import type { Listeners } from '../listeners.js'
+import { rightsOf } from '../plugins/plugin-rights.js'
+import type { PluginStates } from '../plugins/plugin-state.js'
 import type { Subscription } from '../routing/receiver.js'
 import type { Wills } from '../routing/wills.js'
 import { DurableSession } from './durable-session.js'
+import { restoreState } from './durable-state.js'
 import type { DurableWills } from './durable-wills.js'
 import type { Journal } from './journal.js'
 import type { StoredMessages } from './stored-messages.js'
@@ -39,6 +42,7 @@ export interface Destination {
   readonly journal: Journal
   readonly messages: StoredMessages
   readonly durableWills: DurableWills
+  readonly states: PluginStates
 }
 
 /** How much there was. */
@@ -95,6 +99,9 @@ class Restoration {
       case Table.WILL:
         this.will(number, record)
         return
+      case Table.PLUGIN_STATE:
+        restoreState(this.to.states, number, record)
+        return
     }
     const owner = this.owners.get(number)
     if (owner === undefined) this.counts.orphans++
@@ -108,7 +115,7 @@ class Restoration {
     const { context, listeners, sessions, journal, messages } = this.to
     const { clientId, username, mountPoint, origin, expiryInterval, expiresAt } = readSession(record)
     const listener = listeners.named(origin)
-    const rights = context.access.rightsFor(listener.config, username, clientId)
+    const rights = rightsOf(context, listener, username, clientId)
     const session = new Session(context, { clientId, username, listener, mountPoint, rights })
     const durable = new DurableSession(journal, messages, session, number)
     session.durable = durable

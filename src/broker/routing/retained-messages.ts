@@ -27,6 +27,8 @@ function node(parent: Node | undefined, level: string): Node {
 
 export class RetainedMessages {
   journal: RetainedJournal | undefined = undefined
+  /** Hears of each topic whose message is another, or gone. */
+  onChange: ((topic: string, message: Message | undefined) => void) | undefined = undefined
   private readonly root = node(undefined, '')
   private messages = 0
   private payloadBytes = 0
@@ -53,6 +55,7 @@ export class RetainedMessages {
     message.keep()
     const slot = this.put(message)
     this.journal?.changed(slot)
+    this.onChange?.(message.topic, message)
   }
 
   /** Takes back a message that was kept under the number `record`. */
@@ -86,6 +89,7 @@ export class RetainedMessages {
     this.payloadBytes -= at.message.size
     at.message = undefined
     this.journal?.changed(at)
+    this.onChange?.(topic, undefined)
     while (at.parent !== undefined && !at.children?.size && at.message === undefined) {
       at.parent.children?.delete(at.level)
       at = at.parent

@@ -1,0 +1,100 @@
+// What one plugin may do with its broker, carried out: messages, clients, retained messages, log, state.
+
+import { ReasonCode } from '../../protocol/reason-codes.js'
+import { isTopicName } from '../../protocol/topics.js'
+import { localMessage, type Message } from '../../session/message.js'
+import type { ClientHandler } from '../clients/client-handler.js'
+import { connectionInfo } from '../clients/connection-facts.js'
+import type { Session } from '../clients/session.js'
+import type { Sessions } from '../clients/sessions.js'
+import type { BrokerContext } from '../context.js'
+import type { BrokerHandle, ClientState, OwnMessage, PluginState } from './broker-handle.js'
+import type { PluginMessage } from './plugin.js'
+
+/** The parts of the broker that plugins reach. */
+export interface PluginReach {
+  readonly context: BrokerContext
+  readonly sessions: Sessions
+  readonly handlers: () => Iterable<ClientHandler>
+}
+
+export class PluginBroker implements BrokerHandle {
+  readonly version: string
+  readonly state: PluginState
+  private readonly name: string
+  private readonly reach: PluginReach
+
+  /** @param name of the plugin */
+  constructor(name: string, reach: PluginReach, state: PluginState) {
+    this.name = name
+    this.reach = reach
+    this.state = state
+    this.version = reach.context.version
+  }
+
+  now(): number {
+    return this.reach.context.clock()
+  }
+
+  log(type: Parameters<BrokerHandle['log']>[0], text: string): void {
+    this.reach.context.log.write(type, `${this.name}: ${text}`)
+  }
+
+  publish(message: OwnMessage): boolean {
+    return this.reach.context.router.publish(this.messageOf(message))
+  }
+
+  private messageOf({ topic, payload = '', qos = 0, retain = false, properties }: OwnMessage): Message {
+    if (!isTopicName(topic)) throw new RangeError(`'${topic}' is no topic name`)
+    return localMessage(topic, Buffer.from(payload as Uint8Array), qos, retain, properties, undefined, this.now())
+  }
+
+  clients(): readonly ClientState[] {
+    const handlers = new Map<unknown, ClientHandler>([...this.reach.handlers()].map((each) => [each, each]))
+    return [...this.reach.sessions.values()].map((session) => clientState(session, handlers.get(session.client)))
+  }
+
+  client(clientId: string): ClientState | undefined {
+    const session = this.reach.sessions.get(clientId)
+    if (session === undefined) return undefined
+    for (const handler of this.reach.handlers()) if (handler === session.client) return clientState(session, handler)
+    return clientState(session, undefined)
+  }
+
+  kick(
+    clientId: string,
+    reasonCode: ReasonCode = ReasonCode.ADMINISTRATIVE_ACTION,
+    reason = 'administrative action',
+  ): boolean {
+    const client = this.reach.sessions.get(clientId)?.client
+    if (client === undefined) return false
+    // Whoever asks may stand in the middle of something that concerns this very client.
+    queueMicrotask(() => client.disconnect(reasonCode, reason))
+    return true
+  }
+
+  retained(filter: string): readonly PluginMessage[] {
+    return this.reach.context.router.retained.matching(filter, this.now())
+  }
+
+  setRetained(message: OwnMessage): void {
+    this.reach.context.router.retained.apply(this.messageOf({ ...message, retain: true }))
+  }
+
+  clearRetained(): void {
+    const { router, points } = this.reach.context
+    for (const { topic } of router.retained.all()) if (!topic.startsWith('$SYS/')) router.retained.remove(topic)
+    points.retainedCleared?.()
+  }
+}
+
+function clientState({ info, subscriptions, outbound }: Session, handler: ClientHandler | undefined): ClientState {
+  const facts = handler?.facts
+  return {
+    ...info,
+    connection: facts && connectionInfo(handler, facts.protocolVersion, facts.keepAlive),
+    subscriptions: [...subscriptions.keys()],
+    queued: outbound.queuedCount,
+    inFlight: outbound.inFlightCount,
+  }
+}
