@@ -440,7 +440,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       if (now - this.since >= GRACE) this.connection?.destroy()
     } else if (this.state !== 'connected') {
       if (this.login?.isClientsTurn !== false && now - this.since >= this.context.config.connect_timeout * 1000)
-        this.end(this.login?.connect === undefined ? 'no CONNECT in time' : 'no AUTH in time')
+        this.login?.onSilence()
     } else if (this.isActive || this.isAsking) {
       this.isActive = false
       this.since = now

@@ -74,6 +74,12 @@ export class Login {
     return this.connect === undefined || this.exchange?.isThinking === false
   }
 
+  /** The client has said nothing when it was its turn. */
+  onSilence(): void {
+    if (this.connect === undefined) this.host.onRefused('no CONNECT in time')
+    else this.refuse({ reasonCode: ReasonCode.NOT_AUTHORIZED, reason: 'no AUTH in time' }, 5)
+  }
+
   /** Takes a packet: a CONNECT, then those of extended authentication. @throws ProtocolError */
   onPacket(header: number, bytes: Buffer, start: number, end: number): void {
     if (this.exchange === undefined) this.onConnect(bytes, start, end)
