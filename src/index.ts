@@ -3,6 +3,8 @@
 export { AccessError } from './broker/access-control.js'
 export type { LogType } from './broker/admin/log.js'
 export { ListenError } from './broker/listeners.js'
+export type { BrokerHandle } from './broker/plugins/broker-handle.js'
+export type * from './broker/plugins/plugin.js'
 export { ClientError, type ClientErrorKind } from './client/client-error.js'
 export {
   type AttachOptions,

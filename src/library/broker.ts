@@ -4,6 +4,7 @@ import type { IncomingMessage as HttpRequest, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Log, type LogType } from '../broker/admin/log.js'
 import { Broker as Engine } from '../broker/broker.js'
+import type { Plugin } from '../broker/plugins/plugin.js'
 import { checkFilter } from '../protocol/packets/subscribe.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
 import { isTopicName } from '../protocol/topics.js'
@@ -16,6 +17,8 @@ import { type MessageHandler, Subscription } from './subscription.js'
 
 /** Options of tsmq.conf(5), and what only a program can give. */
 export interface BrokerOptions extends BrokerSettings {
+  /** Called in this order at each point, before those of the configuration. */
+  readonly plugins?: readonly Plugin[]
   /** Takes each line of the log. Without it there is no log. */
   readonly log?: (type: LogType, line: string) => void
 }
@@ -70,12 +73,12 @@ export class Broker {
    * @throws OptionsError for options that cannot be used; AccessError for password and ACL files that cannot; ListenError when an
    * address cannot be listened on
    */
-  static async start({ log: write, ...settings }: BrokerOptions = {}): Promise<Broker> {
+  static async start({ log: write, plugins = [], ...settings }: BrokerOptions = {}): Promise<Broker> {
     const config = configOf(settings)
     const sinks = write === undefined ? [] : [(line: string, type: LogType) => write(type, line)]
     const log = new Log({ ...config, log_timestamp: false }, sinks, () => '')
     for (const { message } of config.warnings) log.warning(message)
-    const engine = new Engine(config, { log, version: packageVersion() })
+    const engine = new Engine(config, { log, version: packageVersion(), plugins })
     const addresses = await engine.start()
     return new Broker(
       engine,

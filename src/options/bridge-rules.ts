@@ -60,7 +60,7 @@ export function checkBridge(given: ReadonlyMap<string, unknown>): readonly Fault
   const isLazy = given.get('start_type') === 'lazy'
   if (isLazy && topics.length > 0 && topics.every(({ direction }) => direction === 'in'))
     fault('start_type', 'start_type lazy never connects, because no topic is sent out', true)
-  if (given.get('bridge_insecure') === true)
+  if (given.get('bridge_insecure') === true && isSecure)
     fault('bridge_insecure', 'bridge_insecure lets whoever answers be the other broker, whatever its name', true)
   return faults
 }

@@ -109,6 +109,7 @@ const harmless: readonly (readonly [lines: string, warning: RegExp])[] = [
   [`${BASE}idle_timeout 5\n`, /idle_timeout needs start_type lazy/],
   [`${BASE}bridge_receive_maximum 5\n`, /bridge_receive_maximum needs bridge_protocol_version mqttv50/],
   [`${BASE}bridge_insecure true\n`, /bridge_insecure needs bridge_cafile/],
+  [`${BASE}bridge_insecure true\nbridge_tls_use_os_certs true\n`, /lets whoever answers be the other broker/],
   ['connection b\naddress h\ntopic # in\nstart_type lazy\n', /never connects, because no topic is sent out/],
 ]
 

@@ -56,7 +56,7 @@ const WORKING = `listener port bind_address socket_domain protocol allow_anonymo
   notifications_local_only notification_topic restart_timeout round_robin start_type threshold try_private
   enable_control_api persistence persistence_file persistence_location persistence_durability autosave_interval
   autosave_on_changes http_dir plugin global_plugin plugin_load plugin_use plugin_opt_ plugin_timeout
-  auth_plugin_deny_special_chars`.split(/\s+/)
+  auth_plugin_deny_special_chars tls_keyform`.split(/\s+/)
 
 test('every directive of Mosquitto is known, and the others are marked as our own', () => {
   const names = new Set(table.flatMap((row) => [row.name, ...(row.aliases ?? []), ...(row.legacyAliases ?? [])]))

@@ -1,7 +1,6 @@
 // "Did you mean", and the text made from the tables.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { pubOptions } from '../../src/options/pub-options.js'
 import { helpText } from '../../src/options/help-text.js'
 import {
   directiveList,
@@ -13,6 +12,7 @@ import {
 } from '../../src/options/man-page.js'
 import { editDistance, nearest } from '../../src/options/nearest.js'
 import type { Directive, Flag } from '../../src/options/option.js'
+import { pubOptions } from '../../src/options/pub-options.js'
 
 for (const [a, b, distance] of [
   ['', '', 0],
