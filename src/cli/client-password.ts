@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import { causeOf, codeOf } from '../net/dial-causes.js'
 import { UsageError } from '../options/command-line.js'
 import { bytesOfText } from '../options/text.js'
-import type { ConnectionValues } from './client-setup.js'
+import type { ConnectionValues } from './connection-values.js'
 import type { Streams, Terminal } from './terminal.js'
 
 const MOST = 65_535

@@ -5,7 +5,6 @@ import type { Client, ClientOptions } from '../client/client.js'
 import type { ReconnectDelays } from '../client/reconnect-delay.js'
 import { type CommandLine, UsageError } from '../options/command-line.js'
 import type { connectionOptions } from '../options/connection-options.js'
-import type { ValuesOf } from '../options/option.js'
 import { bytesOfText, isWellFormed } from '../options/text.js'
 import type { ProtocolVersion } from '../protocol/packet-types.js'
 import type { Will } from '../protocol/packets/connect.js'
@@ -15,11 +14,9 @@ import { ReasonCode } from '../protocol/reason-codes.js'
 import { hasAcceptableDepth, isTopicName, parseFilter } from '../protocol/topics.js'
 import { clientPassword } from './client-password.js'
 import { clientTarget } from './client-target.js'
+import type { ConnectionValues } from './connection-values.js'
 import { type PacketProperties, packetProperties } from './packet-properties.js'
 import type { Streams, Terminal } from './terminal.js'
-
-/** The flags that both commands share. */
-export type ConnectionValues = ValuesOf<typeof connectionOptions>
 
 export interface ClientSetup {
   readonly options: ClientOptions

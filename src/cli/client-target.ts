@@ -5,7 +5,7 @@ import type { DialLayer, DialTarget, HostPort } from '../net/dial.js'
 import type { TlsDialRules } from '../net/tls-dial.js'
 import { urlScheme } from '../options/broker-url.js'
 import { UsageError } from '../options/command-line.js'
-import type { ConnectionValues } from './client-setup.js'
+import type { ConnectionValues } from './connection-values.js'
 
 const PORT = 1883
 const TLS_PORT = 8883

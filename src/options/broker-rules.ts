@@ -1,7 +1,7 @@
 // TABLE: global directives that have no effect without others, which is reported. What a listener's directives need is in
 // listener-rules.ts.
 import type { BrokerValues } from './broker-options.js'
-import type { ListenerConfig } from './config.js'
+import type { ListenerValues } from './listener-options.js'
 import { checkTogether, type Fault, type Need } from './together.js'
 
 const needs: readonly Need[] = [
@@ -20,7 +20,7 @@ const needs: readonly Need[] = [
 export function checkBroker(
   given: ReadonlyMap<string, unknown>,
   broker: BrokerValues,
-  listeners: readonly ListenerConfig[],
+  listeners: readonly ListenerValues[],
 ): readonly Fault[] {
   const facts = new Map(given)
   facts.set('log_timestamp', broker.log_timestamp)

@@ -1,4 +1,5 @@
 // TABLE: the flags that tsmq-pub and tsmq-sub share: which broker, as whom, how. pub-options.ts and sub-options.ts add theirs.
+import { commonOptions, longHelpOption } from './common-options.js'
 import type { Flag } from './option.js'
 
 export const connectionOptions = [
@@ -401,27 +402,6 @@ export const connectionOptions = [
     ends: true,
     help: 'List the exit statuses.',
   },
-  {
-    name: 'completion',
-    flags: ['--completion'],
-    kind: 'word',
-    args: ['bash|zsh|fish'],
-    words: ['bash', 'zsh', 'fish'],
-    ends: true,
-    help: 'Print a completion script for this shell.',
-  },
-  {
-    name: 'help',
-    flags: ['--help'],
-    kind: 'flag',
-    ends: true,
-    help: 'Show this help.',
-  },
-  {
-    name: 'version',
-    flags: ['--version'],
-    kind: 'flag',
-    ends: true,
-    help: 'Show the version.',
-  },
+  longHelpOption,
+  ...commonOptions,
 ] as const satisfies readonly Flag[]

@@ -1,4 +1,5 @@
 // TABLE: the flags of tsmq-passwd. The file, the user and with -b the password stand behind them.
+import { commonOptions, longHelpOption } from './common-options.js'
 import type { Flag, ValuesOf } from './option.js'
 
 export const passwdOptions = [
@@ -94,29 +95,8 @@ export const passwdOptions = [
     excludes: ['hash', 'iterations', 'cost'],
     help: 'Write what is wrong or weak in the file, by line; status 1 if there is anything.',
   },
-  {
-    name: 'completion',
-    flags: ['--completion'],
-    kind: 'word',
-    args: ['bash|zsh|fish'],
-    words: ['bash', 'zsh', 'fish'],
-    ends: true,
-    help: 'Print a completion script for this shell.',
-  },
-  {
-    name: 'help',
-    flags: ['--help'],
-    kind: 'flag',
-    ends: true,
-    help: 'Show this help.',
-  },
-  {
-    name: 'version',
-    flags: ['--version'],
-    kind: 'flag',
-    ends: true,
-    help: 'Show the version.',
-  },
+  longHelpOption,
+  ...commonOptions,
 ] as const satisfies readonly Flag[]
 
 /** The values of the flags of tsmq-passwd. */

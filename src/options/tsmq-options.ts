@@ -1,4 +1,5 @@
 // TABLE: the flags of the broker. Everything else is set in the configuration file.
+import { commonOptions } from './common-options.js'
 import type { Flag, ValuesOf } from './option.js'
 
 export const tsmqOptions = [
@@ -137,28 +138,13 @@ export const tsmqOptions = [
     help: 'Append the keys of TLS connections to this file: whoever has them can read the traffic. For Wireshark.',
   },
   {
-    name: 'completion',
-    flags: ['--completion'],
-    kind: 'word',
-    args: ['bash|zsh|fish'],
-    words: ['bash', 'zsh', 'fish'],
-    ends: true,
-    help: 'Print a completion script for this shell.',
-  },
-  {
     name: 'help',
     flags: ['-h', '--help'],
     kind: 'flag',
     ends: true,
     help: 'Show this help.',
   },
-  {
-    name: 'version',
-    flags: ['--version'],
-    kind: 'flag',
-    ends: true,
-    help: 'Show the version.',
-  },
+  ...commonOptions,
 ] as const satisfies readonly Flag[]
 
 /** The values of the flags of tsmq. */
