@@ -226,8 +226,11 @@ test('300 MB for an absent client do not take a broker beyond memory_limit', asy
       }
     }
     assert.deepEqual([...answers].sort(), [0, 0x97])
-    const maximum = ((await watcher.settled()) as Publish[]).map(({ payload: text }) => Number(text.toString())).at(-1)
-    assert.ok(maximum !== undefined && maximum > limit / 2 && maximum < limit * 1.1, `${maximum}`)
+    // The value is published each second; what was used most is in it sooner or later.
+    let maximum = 0
+    while (maximum < limit / 2) maximum = Number(((await watcher.next()) as Publish).payload.toString())
+    for (const { payload: text } of (await watcher.settled()) as Publish[]) maximum = Number(text.toString())
+    assert.ok(maximum < limit * 1.1, `${maximum}`)
   } finally {
     await stop()
   }
