@@ -336,8 +336,13 @@ describe(`certificates${skippedWithout}`, { skip: !hasOpenssl }, () => {
     },
     {
       name: 'ciphers that do not exist',
-      lines: `${SERVER}ciphers NONSENSE\nciphers_tls1.3 TLS_NONSENSE\n`,
+      lines: `${SERVER}ciphers NONSENSE\n`,
       says: [/^conf:4: ciphers: none of them is known$/],
+    },
+    {
+      name: 'cipher suites that do not exist',
+      lines: `${SERVER}ciphers_tls1.3 TLS_NONSENSE\n`,
+      says: [/^conf:4: ciphers_tls1\.3: 'TLS_NONSENSE' is no cipher suite of TLS 1\.3/],
     },
   ]
   for (const { name, lines, days, says } of tls)
