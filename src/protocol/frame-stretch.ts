@@ -6,9 +6,9 @@ import type { Frame } from './publish-frames.js'
 import type { BlockPool, SharedBlock } from './shared-block.js'
 
 /** Bytes of a block. */
-const BLOCK = 32_768
+const BLOCK = 65_536
 /** Bytes of the largest packet that is kept here; larger ones are not worth a second copy. */
-export const MOST_IN_STRETCH = 4096
+export const MOST_IN_STRETCH = 8192
 
 export class FrameStretch {
   start = 0
