@@ -3,6 +3,8 @@
 
 import { closeSync, openSync } from 'node:fs'
 import { systemText } from '../access/restricted-file.js'
+import { findPlugin } from '../broker/plugins/load-plugin.js'
+import { PluginError } from '../broker/plugins/loaded-plugin.js'
 import type { Config } from '../options/config.js'
 import { checkAccessFiles } from './access-file-checks.js'
 import { Findings } from './config-findings.js'
@@ -26,6 +28,7 @@ export async function checkConfig(config: Config, { bind }: { readonly bind: boo
     checkAccessFiles(config, findings)
     checkWritableFiles(config, findings)
     checkSites(config, findings)
+    checkPlugins(config, findings)
     if (identity !== undefined) checkReload(config, identity, findings)
   }
   if (identity === undefined) check()
@@ -33,6 +36,17 @@ export async function checkConfig(config: Config, { bind }: { readonly bind: boo
   checkListeners(config, findings)
   if (bind) await tryListeners(config, findings)
   return findings
+}
+
+/** Whether the modules of plugins are there. They are not run. */
+function checkPlugins({ plugins }: Config, findings: Findings): void {
+  for (const plugin of plugins)
+    try {
+      for (const warning of findPlugin(plugin).warnings) findings.add('warning', plugin.where, warning)
+    } catch (error) {
+      if (!(error instanceof PluginError)) throw error
+      findings.add('error', plugin.where, error.message)
+    }
 }
 
 /** Whom the broker would become. */

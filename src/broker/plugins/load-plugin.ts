@@ -1,7 +1,7 @@
 // Plugins from modules: finds the file or package that a configuration names and takes what it exports. The module runs with the
 // broker's rights.
 
-import { readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { isAbsolute, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -18,27 +18,38 @@ export interface LoadedModule {
   readonly warnings: readonly string[]
 }
 
+/** Where a plugin is. */
+export interface PluginFile {
+  readonly file: string
+  readonly warnings: readonly string[]
+}
+
+/**
+ * Finds the module without running it.
+ * @throws PluginError when it is not there, cannot be read, or is none that could be loaded
+ */
+export function findPlugin({ module, folder }: Pick<PluginConfig, 'module' | 'folder'>): PluginFile {
+  const file = fileOf(module, folder)
+  if (file.endsWith('.so'))
+    throw new PluginError(module, 'is a shared library for Mosquitto; tsmq takes ES modules (see tsmq-plugin(7))')
+  try {
+    accessSync(file, constants.R_OK)
+    const { mode } = statSync(file)
+    const warning = `${file} is writable by everybody, and runs with the rights of the broker.`
+    return { file, warnings: (mode & WRITABLE_BY_OTHERS) === 0 ? [] : [warning] }
+  } catch (error) {
+    throw new PluginError(module, reasonOf(error))
+  }
+}
+
 /**
  * Loads the module and makes the plugin.
  * @throws PluginError
  */
-export async function loadPlugin({ module, folder, options }: PluginConfig): Promise<LoadedModule> {
-  const file = fileOf(module, folder)
-  if (file.endsWith('.so'))
-    throw new PluginError(module, 'is a shared library for Mosquitto; tsmq takes ES modules (see tsmq-plugin(7))')
-  let mode: number
-  try {
-    mode = statSync(file).mode
-  } catch (error) {
-    throw new PluginError(module, reasonOf(error))
-  }
-  const exported = await imported(file, module)
-  const plugin = await madePlugin(exported, options, module)
-  const warnings =
-    (mode & WRITABLE_BY_OTHERS) === 0
-      ? []
-      : [`${file} is writable by everybody, and runs with the rights of the broker.`]
-  return { plugin, warnings }
+export async function loadPlugin(config: PluginConfig): Promise<LoadedModule> {
+  const { module, options } = config
+  const { file, warnings } = findPlugin(config)
+  return { plugin: await madePlugin(await imported(file, module), options, module), warnings }
 }
 
 /** A path is used as it is, from `folder` on; anything else is a package in `folder` or above. */
