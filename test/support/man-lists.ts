@@ -45,6 +45,7 @@ export const manLists: Readonly<Record<string, Lists>> = {
     properties: propertyList(),
     exits: exitList('tsmq-sub'),
   },
+  'tsmq-plugin.7': {},
   'tsmq-passwd.1': { options: flagList(passwdOptions) },
 }
 
