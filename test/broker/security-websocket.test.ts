@@ -1,4 +1,5 @@
-// Every row of the security tests, access rules, wills and take-over once more, over WebSocket.
+// Every row of the security tests, access rules, denials, wills, retained messages, slow readers and take-over once more, over
+// WebSocket.
 
 import { overWebSocket } from '../support/transport.js'
 
@@ -9,3 +10,7 @@ await import('./access.test.js')
 await import('./wills.test.js')
 await import('./takeover.test.js')
 await import('./rules-malformed.test.js')
+await import('./denials.test.js')
+await import('./subscribing.test.js')
+await import('./retain.test.js')
+await import('./slow-reader.test.js')

@@ -43,7 +43,7 @@ const faults5: readonly Fault[] = [
   { name: 'E191 [MQTT-4.12.0-6] an authentication method that was not asked for', sends: '20 07 00 00 04 15 00 01 61', code: 0x82 },
   { name: 'E191 [MQTT-4.12.0-5] another authentication method than asked for', sends: '20 07 00 00 04 15 00 01 61', code: 0x82, options: { properties: { authenticationMethod: 'b' } } },
   { name: 'E191 [MQTT-4.12.0-5] CONNACK without the authentication method', sends: OK5, code: 0x82, options: { properties: { authenticationMethod: 'b' } } },
-  { name: 'E192 [MQTT-2.2.1-6] SUBACK for nothing', sends: `${OK5} 90 04 00 09 00 00`, code: 0x82 },
+  { name: 'E192 [MQTT-2.2.1-6] CVE-2017-7655 SUBACK for nothing', sends: `${OK5} 90 04 00 09 00 00`, code: 0x82 },
   { name: 'E193 UNSUBACK for nothing', sends: `${OK5} b0 04 00 09 00 00`, code: 0x82 },
   { name: 'E195 [MQTT-3.3.4-9] more QoS 2 messages open than Receive Maximum', sends: `${OK5} 34 06 00 01 61 00 01 00 34 06 00 01 61 00 02 00 34 06 00 01 61 00 03 00`, code: 0x93, before: 2, ...subscribing },
   { name: 'E196 [MQTT-3.1.2-24] a packet above Maximum Packet Size', sends: `${OK5} 30 28`, code: 0x95, ...subscribing },
@@ -112,7 +112,7 @@ describe('answers to SUBSCRIBE and UNSUBSCRIBE', () => {
   // biome-ignore format: one row a line
   const wrong = [
     { name: 'E192 [MQTT-3.8.4-6] SUBACK with too many codes', version: 5, asks: 'subscribe', sends: '90 05 00 01 00 00 00', code: 0x82 },
-    { name: 'E192 [MQTT-3.8.4-6] SUBACK without a code', version: 5, asks: 'subscribe', sends: '90 03 00 01 00', code: 0x82 },
+    { name: 'E192 [MQTT-3.8.4-6] CVE-2024-10525 SUBACK without a code', version: 5, asks: 'subscribe', sends: '90 03 00 01 00', code: 0x82 },
     { name: 'E192 [MQTT-3.9.3-2] SUBACK with an unknown code', version: 5, asks: 'subscribe', sends: '90 04 00 01 00 03', code: 0x82 },
     { name: 'E192 SUBACK with an unknown code', version: 4, asks: 'subscribe', sends: '90 03 00 01 03', code: 0x82 },
     { name: 'E192 UNSUBACK for a SUBSCRIBE', version: 5, asks: 'subscribe', sends: 'b0 04 00 01 00 00', code: 0x82 },

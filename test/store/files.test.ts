@@ -34,7 +34,7 @@ async function filled(path: string): Promise<void> {
   await store.close()
 }
 
-test('files of a new store are for their owner only', async (t) => {
+test('CVE-2017-9868 files of a new store are for their owner only', async (t) => {
   const path = join(folder(t), 'store.db')
   await filled(path)
   assert.equal(statSync(path).mode & 0o777, 0o600)
