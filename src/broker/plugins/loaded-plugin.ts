@@ -80,6 +80,7 @@ export async function madePlugin(
 export class LoadedPlugin {
   readonly plugin: Plugin
   readonly scope: PluginScope
+  private readonly listeners: PluginScope['listeners']
   private readonly log: FailureLog
   private readonly deadlines: Deadlines
 
@@ -88,17 +89,17 @@ export class LoadedPlugin {
     this.log = log
     this.deadlines = deadlines
     this.scope = scope
+    this.listeners = scope.listeners
   }
 
   /** Whether a listener's clients are its business. */
   serves(listener: ListenerInfo): boolean {
-    const { listeners } = this.scope
-    return listeners === undefined || listeners.has(listener)
+    return this.listeners === undefined || this.listeners.has(listener)
   }
 
   /** Whether a client is. */
   knows(client: ClientInfo): boolean {
-    return this.serves(client.listener)
+    return this.listeners === undefined || this.listeners.has(client.listener)
   }
 
   /** Runs `call`; the answer is `otherwise` when it throws. */

@@ -273,7 +273,8 @@ function messagePoints(
       publish &&
       ((message, client) => {
         let current = message
-        for (const { by, call } of publish) {
+        for (let at = 0; at < publish.length; at++) {
+          const { by, call } = publish[at] as Bound<'publish'>
           if (!by.knows(client)) continue
           try {
             const raw = call(current, client)
