@@ -175,10 +175,6 @@ export class Listeners {
       connection.destroy()
       return false
     }
-    if (this.isOutOfFiles && this.limits.hasRoom) {
-      this.isOutOfFiles = false
-      log.notice('There are file descriptors for connections again.')
-    }
     this.limits.add(listener, counted)
     if (config.connection_messages && !('isProxied' in connection && connection.isProxied))
       log.notice(`New connection from ${address}:${port} on port ${listener.port}.`)
@@ -240,9 +236,12 @@ export class Listeners {
     this.limits.remove(listener, address)
   }
 
-  /** Ends handshakes that take too long. */
+  /** Ends handshakes that take too long, and tells when there is room again. */
   tick(now: number): void {
     this.arrivals.tick(now)
+    if (!this.isOutOfFiles || !this.limits.hasRoom) return
+    this.isOutOfFiles = false
+    this.context.log.notice('There are file descriptors for connections again.')
   }
 
   /** No more clients. */
