@@ -63,14 +63,6 @@ export function directiveList(table: readonly Directive[]): string {
   return list(items)
 }
 
-/** The names that are known and not supported yet, as one sentence without its beginning. */
-export function laterNames(table: readonly (Directive | Flag)[]): string {
-  const names = table
-    .filter((row) => row.later === true)
-    .flatMap((row) => ('flags' in row ? row.flags.map((flag) => `Fl ${flag.slice(1)}`) : [`Cm ${row.name}`]))
-  return names.map((name, at) => `.${name} ${at + 1 < names.length ? ',' : '.'}\n`).join('')
-}
-
 /** The list of names that are accepted without effect, and of those that never will be. */
 export function unusedList(table: readonly (Directive | Flag)[]): string {
   const items = table

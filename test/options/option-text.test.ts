@@ -2,14 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { helpText } from '../../src/options/help-text.js'
-import {
-  directiveList,
-  flagList,
-  laterNames,
-  listMarkers,
-  replaceList,
-  unusedList,
-} from '../../src/options/man-page.js'
+import { directiveList, flagList, listMarkers, replaceList, unusedList } from '../../src/options/man-page.js'
 import { editDistance, nearest } from '../../src/options/nearest.js'
 import type { Directive, Flag } from '../../src/options/option.js'
 import { pubOptions } from '../../src/options/pub-options.js'
@@ -153,9 +146,6 @@ test('what is not supported yet, has no effect or is refused stands apart', () =
     { name: 'd', kind: 'path', scope: 'global', reload: 'no', ignored: 'use e', help: 'D.' },
     { name: 'e', kind: 'path', scope: 'global', reload: 'no', refused: 'it cannot be', aliases: ['f'], help: 'E.' },
   ] as const satisfies readonly Directive[]
-  const flag = { name: 'l', kind: 'flag', flags: ['-l', '--long'], later: true, help: 'L.' } as const satisfies Flag
-  assert.equal(laterNames(rows), '.Cm a ,\n.Cm c .\n')
-  assert.equal(laterNames([flag]), '.Fl l ,\n.Fl -long .\n')
   assert.match(
     directiveList(rows),
     /^\.Bl .*\n\.It Cm b Ar x\|y\nB\.\nNot changed by a reload\.\nNot supported yet: y\.\n\.El\n$/,
