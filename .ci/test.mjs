@@ -3,6 +3,7 @@
 // the tests under soak/ take their time: minutes where they otherwise take one.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -26,7 +27,9 @@ if (files.length === 0) {
   console.error(`no test file matches ${wanted.join(' ')}`)
   process.exit(1)
 }
-const { status } = spawnSync(process.execPath, ['--test', '--test-reporter=spec', ...files], {
+// As many files at once as there are processors; Node would leave one of them idle.
+const concurrency = `--test-concurrency=${availableParallelism()}`
+const { status } = spawnSync(process.execPath, ['--test', concurrency, '--test-reporter=spec', ...files], {
   cwd: root,
   stdio: 'inherit',
   env: long >= 0 ? { ...process.env, TSMQ_SOAK: 'long' } : process.env,
