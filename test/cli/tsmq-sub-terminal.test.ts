@@ -21,7 +21,8 @@ async function onTerminal(
 ): Promise<{ readonly program: Program; readonly topic: string }> {
   const topic = `tty/${++clients}`
   const address = `-h 127.0.0.1 -p ${broker.port} -i tty${clients}`
-  const line = `'${process.execPath}' bin/tsmq-sub ${address} -t '${topic}/#' ${args}${pipe}; echo "status $?"`
+  // Ctrl-C goes to the shell too, and some shells end at once unless they have a trap.
+  const line = `trap : INT; '${process.execPath}' bin/tsmq-sub ${address} -t '${topic}/#' ${args}${pipe}; echo "status $?"`
   const clean = { TERM: 'xterm', NO_COLOR: '', ...env }
   const program = new Program(SCRIPT, ['-qec', line, '/dev/null'], { env: clean })
   await until(() => broker.log.some((entry) => entry.endsWith(` ${topic}/#`)), 'the subscription')
