@@ -2,23 +2,26 @@
 // certificate. Which certificate is acceptable is decided in tls.ts.
 
 import type { PeerCertificate } from 'node:tls'
+import { opensslReason } from './openssl-reason.js'
 
 /** TABLE of OpenSSL's reasons in words. Alerts are what the client says of us. */
 const HANDSHAKE: Readonly<Record<string, string>> = {
+  ALERT_ACCESS_DENIED: 'the client refuses the certificate of this listener',
+  ALERT_BAD_CERTIFICATE: 'the client refuses the certificate of this listener',
+  ALERT_CERTIFICATE_EXPIRED: 'the client finds the certificate of this listener expired',
+  ALERT_CERTIFICATE_UNKNOWN: 'the client refuses the certificate of this listener',
+  ALERT_DECRYPT_ERROR: 'the client cannot verify the handshake (another PSK?)',
+  ALERT_HANDSHAKE_FAILURE: 'the client and this listener share no settings',
+  ALERT_PROTOCOL_VERSION: 'protocol version not accepted by the client',
+  ALERT_UNKNOWN_CA: 'the client does not know the issuer of the certificate of this listener',
+  BINDER_DOES_NOT_VERIFY: 'the handshake does not verify (another PSK?)',
   CERTIFICATE_VERIFY_FAILED: 'the client certificate does not verify',
+  DECRYPTION_FAILED_OR_BAD_RECORD_MAC: 'the handshake does not verify (another PSK?)',
   HTTP_REQUEST: 'HTTP on a TLS port',
   NO_SHARED_CIPHER: 'no shared cipher',
   NO_SUITABLE_SIGNATURE_ALGORITHM: 'no shared signature algorithm',
   PEER_DID_NOT_RETURN_A_CERTIFICATE: 'client certificate missing',
   PSK_IDENTITY_NOT_FOUND: 'unknown PSK identity',
-  SSLV3_ALERT_BAD_CERTIFICATE: 'the client refuses the certificate of this listener',
-  SSLV3_ALERT_CERTIFICATE_EXPIRED: 'the client finds the certificate of this listener expired',
-  SSLV3_ALERT_CERTIFICATE_UNKNOWN: 'the client refuses the certificate of this listener',
-  SSLV3_ALERT_HANDSHAKE_FAILURE: 'the client and this listener share no settings',
-  TLSV1_ALERT_ACCESS_DENIED: 'the client refuses the certificate of this listener',
-  TLSV1_ALERT_DECRYPT_ERROR: 'the client cannot verify the handshake (another PSK?)',
-  TLSV1_ALERT_PROTOCOL_VERSION: 'protocol version not accepted by the client',
-  TLSV1_ALERT_UNKNOWN_CA: 'the client does not know the issuer of the certificate of this listener',
   UNEXPECTED_MESSAGE: 'a message out of order',
   UNSUPPORTED_PROTOCOL: 'protocol version not accepted here',
   VERSION_TOO_LOW: 'protocol version not accepted here',
@@ -27,8 +30,8 @@ const HANDSHAKE: Readonly<Record<string, string>> = {
 
 /** The error of a TLS socket in words. */
 export function tlsReason(error: Error): string {
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  const known = HANDSHAKE[code.replace(/^ERR_SSL_/, '')]
+  const code = opensslReason(error)
+  const known = HANDSHAKE[code]
   if (known !== undefined) return known
   if ('reason' in error && typeof error.reason === 'string') return error.reason
   return error.message || code

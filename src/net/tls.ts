@@ -15,6 +15,7 @@ import {
 import { commonName, rfc2253Subject } from './certificate-name.js'
 import { faultNow, isIssuedBy } from './client-chain.js'
 import type { RevocationList } from './der-fields.js'
+import { opensslReason } from './openssl-reason.js'
 import {
   certificatesIn,
   dateWarnings,
@@ -106,9 +107,9 @@ const MOST_SHOWN = 10
 
 /** Alerts of a client that finds a certificate wrong which is in order. */
 const REFUSALS: ReadonlySet<string> = new Set([
-  'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
-  'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN',
-  'ERR_SSL_TLSV1_ALERT_ACCESS_DENIED',
+  'ALERT_ACCESS_DENIED',
+  'ALERT_BAD_CERTIFICATE',
+  'ALERT_CERTIFICATE_UNKNOWN',
 ])
 
 const UNVERIFIED = Object.assign(new Error('the certificate was not verified'), { code: 'UNVERIFIED' })
@@ -226,7 +227,7 @@ export class TlsAcceptor {
   /** The likely cause, when a client that was looking for another name refuses the certificate. */
   private mismatch(error: Error, wanted: string | undefined): string {
     const [leaf] = this.own
-    const isRefusal = 'code' in error && REFUSALS.has(String(error.code))
+    const isRefusal = REFUSALS.has(opensslReason(error))
     if (!isRefusal || leaf === undefined || wanted === undefined || leaf.checkHost(wanted) !== undefined) return ''
     const names = leaf.subjectAltName?.replace(/(^|, )(DNS|IP Address|URI):/g, '$1') ?? subjectName(leaf)
     return `: it looks for ${wanted}, and the certificate is for ${names}`
@@ -305,8 +306,7 @@ function secureContext(settings: SecureContextOptions): SecureContext {
     return createSecureContext(settings)
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    const code = 'code' in error ? error.code : undefined
-    const isCipher = code === 'ERR_SSL_NO_CIPHER_MATCH'
+    const isCipher = opensslReason(error) === 'NO_CIPHER_MATCH'
     throw new TlsFileError(isCipher ? 'ciphers: none of them is known' : `TLS: ${tlsReason(error)}`, { cause: error })
   }
 }

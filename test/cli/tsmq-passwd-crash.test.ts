@@ -32,7 +32,8 @@ let calls = 0
 for (const name of ['writeFileSync', 'fchmodSync', 'fchownSync', 'fsyncSync', 'closeSync', 'renameSync', 'unlinkSync', 'openSync']) {
   const original = fs[name]
   fs[name] = (...args) => {
-    const counts = name !== 'openSync' || args[1] === 'wx'
+    // From the lock on: before it Node itself opens and closes files.
+    const counts = calls > 0 ? name !== 'openSync' || args[1] === 'wx' : name === 'openSync' && args[1] === 'wx'
     if (counts && ++calls === Number(FAIL_AT)) {
       fs.writeSync(2, 'step ' + name + '\\n')
       if (FAIL_WITH === 'KILL') process.kill(process.pid, 'SIGKILL')
