@@ -27,6 +27,7 @@ import { Sessions } from './clients/sessions.js'
 import { type BrokerContext, messageSettings } from './context.js'
 import { type BoundListener, Listeners, openingText } from './listeners.js'
 import { MemoryLimit } from './memory-limit.js'
+import { Neighbours } from './neighbours.js'
 import type { OpenListener } from './open-listener.js'
 import { openStore, Persistence } from './persistence/persistence.js'
 import type { Plugin } from './plugins/plugin.js'
@@ -111,6 +112,7 @@ export class Broker implements HandlerHost {
       keyLog,
       memoryLimit: new MemoryLimit(log, clock),
       control: new Control(router, frames, clock),
+      neighbours: new Neighbours(),
       journal: undefined,
     }
     const { control } = this.context
@@ -153,6 +155,8 @@ export class Broker implements HandlerHost {
     this.sys.publish()
     this.bridges.start()
     this.context.memoryLimit.set(config.memory_limit)
+    // Of clients that were connected when the broker was killed, before they come back and say that they are there.
+    this.wills.tick(this.context.clock())
     this.listeners.startServing()
     this.timer = setInterval(() => this.tick(), TICK)
     return this.bound
@@ -163,6 +167,8 @@ export class Broker implements HandlerHost {
     const { states } = this.plugins
     const store = await (parts.openStore ?? openStore)(config)
     this.persistence = await Persistence.start(store, { context, listeners, sessions, wills, states })
+    // No plugin has such a name.
+    context.neighbours.keepIn(states.of(''))
   }
 
   /** Writes what has changed to the store. False where there is none. */

@@ -11,6 +11,7 @@ import type { Denials } from './admin/denials.js'
 import type { Log } from './admin/log.js'
 import type { Statistics } from './admin/statistics.js'
 import type { MemoryLimit } from './memory-limit.js'
+import type { Neighbours } from './neighbours.js'
 import type { Journal } from './persistence/journal.js'
 import type { Points } from './plugins/points.js'
 import type { Router } from './routing/router.js'
@@ -56,6 +57,7 @@ export interface BrokerContext {
   readonly keyLog: KeyLog | undefined
   readonly memoryLimit: MemoryLimit
   readonly control: Control
+  readonly neighbours: Neighbours
   /** With `persistence true`, once the store has been read. */
   journal: Journal | undefined
 }

@@ -101,7 +101,8 @@ class Dump {
         return
       case 'will':
         this.print(
-          `will ${JSON.stringify(content.publisher.clientId)} ${JSON.stringify(content.will.topic)} due ${dateText(content.due)}`,
+          `will ${JSON.stringify(content.publisher.clientId)} ${JSON.stringify(content.will.topic)} ` +
+            (content.due === 0 ? 'of a connected client' : `due ${dateText(content.due)}`),
         )
     }
   }

@@ -16,7 +16,7 @@ export const Table = {
   SEGMENT: 5,
   /** Number. */
   RETAINED: 6,
-  /** Number: a will that waits for its delay. */
+  /** Number: a will, of a client that is connected or has left it to wait for its delay. */
   WILL: 7,
   /** Number: one value that a plugin keeps. */
   PLUGIN_STATE: 8,

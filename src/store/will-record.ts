@@ -1,5 +1,6 @@
-// A will that waits for its delay (MQTT 5.0 section 3.1.3.2), in a record: number ms since 1970 it is due; text client id, listener,
-// mount point; byte 1 has a user name; text user name; byte QoS in bits 0-1, 2 RETAIN; text topic; blob properties; blob payload.
+// A will that is to be published (MQTT 5.0 section 3.1.2.5), in a record: number ms since 1970 it is due, 0 while its client is
+// connected; text client id, listener, mount point; byte 1 has a user name; text user name; byte QoS in bits 0-1, 2 RETAIN; text
+// topic; blob properties; blob payload.
 
 import type { Will } from '../protocol/packets/connect.js'
 import type { Qos } from '../protocol/packets/publish.js'
@@ -11,7 +12,7 @@ export interface WillRecord {
   readonly will: Will
   readonly publisher: PublisherRecord
   readonly mountPoint: string
-  /** ms since 1970. */
+  /** ms since 1970; 0 while its client is connected. */
   readonly due: number
 }
 

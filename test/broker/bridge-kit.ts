@@ -25,10 +25,10 @@ export function bridgeLines(port: number, lines: string): string {
 export async function bridged(
   t: TestContext,
   lines: string,
-  { conf = '', files = {} }: TestBrokerOptions = {},
+  { conf = '', files = {}, plugins = [] }: TestBrokerOptions = {},
 ): Promise<BridgeScene> {
   const remote = await ScriptedBroker.start(t)
-  const broker = await startBroker({ conf: `${conf}\n${bridgeLines(remote.port, lines)}`, files })
+  const broker = await startBroker({ conf: `${conf}\n${bridgeLines(remote.port, lines)}`, files, plugins })
   t.after(() => broker.stop())
   return { broker, remote }
 }

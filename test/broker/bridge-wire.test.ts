@@ -4,9 +4,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PacketType } from '../../src/protocol/packet-types.js'
 import type { Connect } from '../../src/protocol/packets/connect.js'
+import { publish } from '../../src/protocol/packets/publish.js'
 import { NO_PROPERTIES } from '../../src/protocol/properties.js'
-import { client } from '../support/deliveries.js'
-import { accepted, bridged, logged, nextPublish } from './bridge-kit.js'
+import type { Peer } from '../client/scripted-broker.js'
+import { client, publishesOf } from '../support/deliveries.js'
+import { type ConnectFields, RawClient } from '../support/raw-client.js'
+import { accepted, bridged, logged, nextPublish, takeLines } from './bridge-kit.js'
 
 const V5 = 'bridge_protocol_version mqttv50\n'
 
@@ -66,10 +69,17 @@ const connects: readonly { readonly lines: string; readonly conf?: string; reado
   },
 ]
 
+/** The properties of a CONNECT but for the name of the broker, which is made up. */
+function properties({ userProperties = [], ...others }: Connect['properties']): Connect['properties'] {
+  assert.ok(userProperties.every(([key, value]) => key === 'tsmq-broker' && /^[0-9a-f]{32}$/.test(value)))
+  return others
+}
+
 for (const { lines, conf = '', expected } of connects)
   test(`CONNECT with ${JSON.stringify(lines)}`, async (t) => {
     const { remote } = await bridged(t, `topic # in\n${lines}`, { conf })
-    const connect = await (await remote.peer()).accept()
+    const accepted = await (await remote.peer()).accept()
+    const connect = { ...accepted, properties: properties(accepted.properties) }
     for (const [key, value] of Object.entries(expected))
       assert.deepEqual(new Map<string, unknown>(Object.entries(connect)).get(key), value, key)
   })
@@ -86,6 +96,75 @@ test('subscriptions of 5.0: No Local and Retain As Published, but not No Local f
     { filter: '$share/g/b', qos: 0, noLocal: false, retainAsPublished: true, retainHandling: 0 },
   ])
 })
+
+const NAME = '0123456789abcdef0123456789abcdef'
+const INTRODUCTION = /^\$SYS\/broker\/bridge\/([0-9a-f]{32})$/
+
+test('5.0: a bridge tells whose it is and is told, unless try_private is false', async (t) => {
+  for (const [lines, isTold] of [
+    ['', true],
+    ['try_private false\n', false],
+  ] as const) {
+    const scene = await bridged(t, `${V5}notifications false\n${lines}topic a in\n`)
+    const { userProperties } = (await (await scene.remote.peer()).accept()).properties
+    assert.equal(userProperties !== undefined, isTold)
+    const asking: ConnectFields = {
+      clientId: 'other',
+      version: 5,
+      ...(userProperties && { properties: { userProperties } }),
+    }
+    const { connack } = await RawClient.connect(scene.broker.port, asking)
+    assert.deepEqual(connack.properties.userProperties, userProperties)
+  }
+})
+
+test('3.x: a bridge tells whose it is once another has come in, and sends what is retained when it is answered', async (t) => {
+  const scene = await bridged(t, 'notifications false\nbridge_attempt_unsubscribe false\ntopic # out 1\n')
+  const first = await accepted(scene)
+  await logged(scene, /^Connected bridge/)
+  const guest = await client(t, scene.broker, { clientId: 'guest', bridge: true })
+  const name = await answered(first)
+  guest.send({
+    type: PacketType.SUBSCRIBE,
+    packetId: 1,
+    properties: NO_PROPERTIES,
+    subscriptions: [
+      { filter: `$SYS/broker/bridge/${NAME}`, qos: 0, noLocal: false, retainAsPublished: false, retainHandling: 0 },
+    ],
+  })
+  const [told] = publishesOf([await guest.expect(PacketType.PUBLISH)])
+  assert.equal(told?.payload.toString(), name)
+  await guest.expect(PacketType.SUBACK)
+  guest.publish({ topic: 'theirs', payload: 'x', qos: 1, retain: true })
+  await guest.expect(PacketType.PUBACK)
+  const pub = await client(t, scene.broker, { clientId: 'pub' })
+  pub.publish({ topic: 'ours', payload: 'y', qos: 1, retain: true })
+  assert.deepEqual(await takeLines(first, 1), ['ours y q1 retain'])
+  first.drop()
+  await logged(scene, /next backoff/)
+  scene.broker.advance(10)
+  const second = await accepted(scene, { count: 2, sessionPresent: true })
+  await logged(scene, /^Connected bridge/, 2)
+  pub.publish({ topic: 'live', payload: 'z' })
+  assert.equal(await answered(second, ['live']), name)
+  assert.deepEqual(await takeLines(second, 1), ['ours y q1 retain'])
+})
+
+/** Takes the introduction of a bridge, behind messages to `topics`, and answers it; returns the name of its broker. */
+async function answered(peer: Peer, topics: readonly string[] = []): Promise<string | undefined> {
+  const packets = await peer.take(topics.length + 1)
+  const messages = packets.filter((packet) => packet.type === PacketType.PUBLISH)
+  assert.deepEqual(
+    messages.map(({ topic }) => topic),
+    topics,
+  )
+  const subscribe = packets.find((packet) => packet.type === PacketType.SUBSCRIBE)
+  const topic = subscribe?.subscriptions[0]?.filter ?? ''
+  peer.send(publish({ topic, payload: Buffer.from(NAME) }))
+  const packetId = subscribe?.packetId ?? 0
+  peer.send({ type: PacketType.SUBACK, packetId, properties: NO_PROPERTIES, reasonCodes: [0] })
+  return INTRODUCTION.exec(topic)?.[1]
+}
 
 test('bridge_attempt_unsubscribe false leaves out UNSUBSCRIBE', async (t) => {
   const scene = await bridged(t, 'bridge_attempt_unsubscribe false\nnotifications false\ntopic a out\ntopic b in\n')

@@ -419,6 +419,53 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: '[MQTT-3.1.2-8] the wills of clients that are connected, each once, by delay and end of the session',
+    async run(t, life) {
+      await away(t, life.broker, 'watcher', 'will/#')
+      const connect = (name: string, willDelayInterval: number, sessionExpiryInterval: number) => {
+        const will = {
+          topic: `will/${name}`,
+          payload: Buffer.from('gone'),
+          qos: 1,
+          properties: { willDelayInterval },
+        } as const
+        const properties = { sessionExpiryInterval }
+        return client(t, life.broker, { clientId: name, version: 5, cleanStart: false, properties, will })
+      }
+      await connect('clean', 0, 0)
+      await connect('delayed but clean', 100, 0)
+      await connect('at once', 0, 1000)
+      await connect('delayed', 100, 1000)
+      await connect('session first', 100, 20)
+      await connect('back in time', 100, 1000)
+      await leave(await connect('goodbye', 0, 1000))
+      await connect('replaced', 0, 1000)
+      await client(t, life.broker, durable('replaced'))
+      await client(t, life.broker, durable('so that it is on disk'))
+      await life.restart()
+      await client(t, life.broker, durable('back in time'))
+      const heard = async () => {
+        const watcher = await client(t, life.broker, durable('watcher'))
+        const messages = publishesOf(await watcher.settled())
+        for (const { packetId } of messages) watcher.ack(PacketType.PUBACK, packetId)
+        await leave(watcher)
+        return messages.map(line).sort()
+      }
+      const atOnce = ['at once', 'clean', 'delayed but clean', 'replaced']
+      assert.deepEqual(
+        await heard(),
+        atOnce.map((name) => `will/${name} gone q1`),
+      )
+      life.broker.advance(50)
+      assert.deepEqual(await heard(), ['will/session first gone q1'])
+      await life.restart()
+      life.broker.advance(60)
+      assert.deepEqual(await heard(), ['will/delayed gone q1'])
+      await life.restart(500)
+      assert.deepEqual(await heard(), [])
+    },
+  },
+  {
     name: 'topics behind a mount point',
     conf: 'mount_point site/',
     async run(t, life) {

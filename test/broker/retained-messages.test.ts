@@ -199,8 +199,8 @@ describe('router', () => {
 })
 
 describe('wills', () => {
-  const pending = (clientId: string): PendingWill => ({
-    will: { topic: 't', payload: Buffer.alloc(0), qos: 0, retain: false, properties: {} },
+  const pending = (clientId: string, willDelayInterval = 0): PendingWill => ({
+    will: { topic: 't', payload: Buffer.alloc(0), qos: 0, retain: false, properties: { willDelayInterval } },
     publisher: { clientId, mayWrite: () => true },
     mountPoint: '',
   })
@@ -213,9 +213,9 @@ describe('wills', () => {
 
   test('[MQTT-3.1.2-8] at once, when due, when the session ends, and never twice', () => {
     const { wills, published } = recording()
-    wills.leave(pending('now'), 0, 0)
-    wills.leave(pending('delayed'), 10, 0)
-    wills.leave(pending('session'), 10, 0)
+    wills.leave(pending('now'), 1000, 0)
+    wills.leave(pending('delayed', 10), 1000, 0)
+    wills.leave(pending('session', 10), 1000, 0)
     wills.tick(9999)
     assert.deepEqual(published, ['now'])
     wills.sessionEnded('session')
@@ -227,7 +227,7 @@ describe('wills', () => {
 
   test('[MQTT-3.1.3-9] cancelled when the client comes back', () => {
     const { wills, published } = recording()
-    wills.leave(pending('a'), 10, 0)
+    wills.leave(pending('a', 10), 1000, 0)
     wills.cancel('a')
     wills.tick(99_000)
     wills.publishAll()
@@ -236,8 +236,8 @@ describe('wills', () => {
 
   test('all that wait go out when the broker stops', () => {
     const { wills, published } = recording()
-    wills.leave(pending('a'), 10, 0)
-    wills.leave(pending('b'), 0xffff_ffff, 0)
+    wills.leave(pending('a', 10), 1000, 0)
+    wills.leave(pending('b', 0xffff_ffff), Number.POSITIVE_INFINITY, 0)
     wills.publishAll()
     assert.deepEqual(published, ['a', 'b'])
   })

@@ -8,6 +8,7 @@ import type { Connect } from '../../protocol/packets/connect.js'
 import type { Qos } from '../../protocol/packets/publish.js'
 import { NO_PROPERTIES, type Properties } from '../../protocol/properties.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
+import { introduction } from '../neighbours.js'
 import type { BridgeNames } from './bridge-names.js'
 import type { AnnouncedLimits } from './remote-inbox.js'
 
@@ -36,6 +37,11 @@ export class BridgeConnect {
     return this.config.notifications && !this.config.notifications_local_only
   }
 
+  /** Whether the remote broker, which speaks 3.x, has been told that this is a bridge. */
+  get isMarked(): boolean {
+    return this.version < 5 && this.marksBridge
+  }
+
   /** What holds for the remote broker's messages. */
   announced({ max_inflight_messages: window }: Config): AnnouncedLimits {
     if (this.version < 5) return { receiveMaximum: 65_535, topicAliasMaximum: 0 }
@@ -43,7 +49,8 @@ export class BridgeConnect {
     return { receiveMaximum: receiveMaximum ?? (window || 65_535), topicAliasMaximum }
   }
 
-  packet(settings: Config): Connect {
+  /** @param name of this broker */
+  packet(settings: Config, name: string): Connect {
     const { config, names, version } = this
     const { remote_username: username, remote_password: password } = config
     // In 3.x there is no password without a user name [MQTT-3.1.2-22 of 3.1.1]: after a fallback it is left out.
@@ -51,11 +58,11 @@ export class BridgeConnect {
     return {
       type: PacketType.CONNECT,
       protocolVersion: version,
-      bridge: version < 5 && this.marksBridge,
+      bridge: this.isMarked,
       cleanStart: config.cleansession,
       keepAlive: config.keepalive_interval,
       clientId: names.remoteClientId,
-      properties: version === 5 ? this.properties(settings) : NO_PROPERTIES,
+      properties: version === 5 ? this.properties(settings, name) : NO_PROPERTIES,
       will: this.announces
         ? {
             topic: names.stateTopic,
@@ -70,7 +77,7 @@ export class BridgeConnect {
     }
   }
 
-  private properties(settings: Config): Properties {
+  private properties(settings: Config, name: string): Properties {
     const { receiveMaximum, topicAliasMaximum } = this.announced(settings)
     const { bridge_session_expiry_interval: expiry } = this.config
     return {
@@ -78,6 +85,7 @@ export class BridgeConnect {
       ...(receiveMaximum < 65_535 && { receiveMaximum }),
       ...(topicAliasMaximum > 0 && { topicAliasMaximum }),
       ...(expiry > 0 && { sessionExpiryInterval: expiry }),
+      ...(this.config.try_private && introduction(name)),
     }
   }
 

@@ -11,9 +11,12 @@ import type { Connack } from '../../protocol/packets/connack.js'
 import { publish, type Qos } from '../../protocol/packets/publish.js'
 import { NO_PROPERTIES } from '../../protocol/properties.js'
 import { ReasonCode, reasonText } from '../../protocol/reason-codes.js'
+import type { Delivery } from '../../session/delivery.js'
 import type { Outbound } from '../../session/outbound.js'
+import { introductionTopic } from '../clients/introduction.js'
 import type { SessionClient } from '../clients/session.js'
 import type { BrokerContext } from '../context.js'
+import { nameIn } from '../neighbours.js'
 import { HeldOutput } from '../persistence/held-output.js'
 import type { Waiter } from '../persistence/journal.js'
 import type { BridgeConnect } from './bridge-connect.js'
@@ -42,6 +45,11 @@ export class BridgeConnection {
   private readonly limits: RemoteLimits
   private readonly inbox: RemoteInbox
   private readonly requests = new Requests()
+  /** Where the remote broker tells its name, once it has been asked; whether its answer is awaited, and what has been told. */
+  private introduction: string | undefined = undefined
+  private isAsking = false
+  private theirName: string | undefined = undefined
+  private onAnswer: () => void = () => {}
   private hasComplained = false
 
   /** Opens the local session if there is none yet, and brings it in line with what the remote broker remembers. */
@@ -62,6 +70,8 @@ export class BridgeConnection {
     const isRemembered = version === 3 ? !config.cleansession : connack.sessionPresent
     const session = local.prepare(isRemembered, this.limits.maxQos)
     if (this.waiter !== undefined && journal?.touched !== touched) journal?.hold(this.waiter)
+    // In 3.x what was known goes on until it is asked for again.
+    if (version === 5) context.neighbours.introduced(local.clientId, nameIn(connack.properties))
     const announced = connect.announced(context.config)
     this.inbox = new RemoteInbox(context, version, this.sender, topics, session, this.waiter, local, announced)
   }
@@ -79,12 +89,36 @@ export class BridgeConnection {
   begin(client: SessionClient): void {
     const { config, connect, local, topics } = this.parts
     if (connect.announces) this.announce('1')
+    this.introduce()
     for (const filter of topics.remote) this.subscribe(filter)
     if (config.bridge_attempt_unsubscribe) for (const filter of topics.notRemote) this.unsubscribe(filter)
     const { max_inflight_messages: window } = this.context.config
     // One is for the announcement.
     const most = connect.announces ? Math.max(1, this.limits.receiveMaximum - 1) : this.limits.receiveMaximum
-    local.attach(client, Math.min(window || 65_535, most))
+    const sendRetained = local.attach(client, Math.min(window || 65_535, most))
+    // Whose messages are retained here is to be known first.
+    if (this.isAsking) this.onAnswer = sendRetained
+    else sendRetained()
+  }
+
+  /** Tells a remote broker that speaks 3.x whose bridge this is, and asks for its name, where that can matter. */
+  introduce(): void {
+    const { neighbours } = this.context
+    const { connect, local } = this.parts
+    if (!connect.isMarked || !neighbours.hasGuests || this.introduction !== undefined) return
+    const filter = introductionTopic(neighbours.name)
+    const packetId = this.outbound.nextPacketId()
+    this.introduction = filter
+    this.isAsking = true
+    this.theirName = undefined
+    this.requests.add(packetId, PacketType.SUBACK, 1, () => {
+      this.isAsking = false
+      this.context.router.settle()
+      neighbours.introduced(local.clientId, this.theirName)
+      this.onAnswer()
+    })
+    const subscriptions = [{ filter, qos: 0, noLocal: true, retainAsPublished: true, retainHandling: 0 } as const]
+    this.link.send({ type: PacketType.SUBSCRIBE, packetId, properties: NO_PROPERTIES, subscriptions })
   }
 
   /** Publishes the state of the bridge there; at QoS 0 where nothing else may be on its way at the same time. */
@@ -132,7 +166,8 @@ export class BridgeConnection {
   onPacket(packet: SessionPacket): void {
     switch (packet.type) {
       case PacketType.PUBLISH:
-        this.inbox.onPublish(packet)
+        if (packet.topic === this.introduction) this.theirName = packet.payload.toString('latin1')
+        else this.inbox.onPublish(packet)
         return
       case PacketType.PUBREL:
         this.inbox.onPubrel(packet.packetId)
@@ -147,11 +182,14 @@ export class BridgeConnection {
   }
 
   private onAck({ type, packetId, reasonCode }: Ack): void {
-    const { outbound } = this
-    const now = this.context.clock()
-    if (type === PacketType.PUBACK) outbound.onPuback(packetId, now)
-    else if (type === PacketType.PUBREC) outbound.onPubrec(packetId, reasonCode, now)
-    else outbound.onPubcomp(packetId, now)
+    const { outbound, info } = this.parts.local.opened
+    const { points, clock } = this.context
+    const now = clock()
+    let finished: Delivery | undefined
+    if (type === PacketType.PUBACK) finished = outbound.onPuback(packetId, now)
+    else if (type === PacketType.PUBREC) finished = outbound.onPubrec(packetId, reasonCode, now)
+    else finished = outbound.onPubcomp(packetId, now)
+    if (finished !== undefined) points.acknowledged?.(finished.message, info, reasonCode)
     if (reasonCode < ReasonCode.UNSPECIFIED_ERROR || type === PacketType.PUBCOMP || this.hasComplained) return
     this.hasComplained = true
     this.context.log.warning(

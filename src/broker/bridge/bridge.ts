@@ -151,7 +151,7 @@ export class Bridge implements LinkOwner, SessionClient {
     context.log.notice(`Connecting bridge ${this.config.name} (${hostAndPort(address)})`)
     try {
       const target = bridgeTarget(this.config, address)
-      const packet = this.parts.connect.packet(context.config)
+      const packet = this.parts.connect.packet(context.config, context.neighbours.name)
       const settings = { clock, memory, topics, watcher: this.watcher, connectTimeout: CONNECT_TIMEOUT }
       this.link = new Link(target, packet, this, settings)
     } catch (error) {
@@ -356,6 +356,11 @@ export class Bridge implements LinkOwner, SessionClient {
 
   disconnect(): void {
     this.link?.abort()
+  }
+
+  /** A bridge has come in from another broker: it may be the one at the other end of this one. */
+  introduce(): void {
+    if (this.phase === 'open') this.connection?.introduce()
   }
 
   // --- the end ---

@@ -8,11 +8,11 @@ import type { BridgeConfig } from '../../options/bridge-config.js'
 import { defaultConfig } from '../../options/conf-file.js'
 import { TopicTable } from '../../protocol/topic-table.js'
 import type { Traffic } from '../admin/statistics.js'
+import { BRIDGE_USER } from '../clients/session.js'
 import type { Sessions } from '../clients/sessions.js'
 import type { BrokerContext } from '../context.js'
 import { OpenListener } from '../open-listener.js'
 import { Bridge, type BridgeEnvironment, type BridgeFacts } from './bridge.js'
-import { BRIDGE_USER } from './local-side.js'
 import { TickClock } from './tick-clock.js'
 
 /** Topics that are recognised without being decoded again. */
@@ -29,6 +29,9 @@ export class Bridges {
     this.context = context
     this.sessions = sessions
     this.clock = new TickClock(context.clock)
+    context.neighbours.onGuest = () => {
+      for (const bridge of this.byName.values()) bridge.introduce()
+    }
   }
 
   /** What bridges share is made with the first of them. */
@@ -43,6 +46,8 @@ export class Bridges {
     const [plain] = defaultConfig().listeners
     if (plain === undefined) throw new Error('there is no default listener')
     const listener = new OpenListener(plain)
+    // Nobody comes in there.
+    listener.port = 0
     const topics = new TopicTable(INTERNED_TOPICS)
     return { context, sessions, clock, memory, topics, listener, random: Math.random }
   }

@@ -1,11 +1,11 @@
 // The bridge as a client of this broker: a session of its own in which messages wait, subscriptions to what goes out, and the
-// identity under which what comes in is published. Nothing that came in over the bridge goes back by it.
+// identity under which what comes in is published. Nothing that came in from the remote broker goes back to it.
 
 import type { Qos } from '../../protocol/packets/publish.js'
 import { NO_PROPERTIES } from '../../protocol/properties.js'
 import { type Delivery, delivery } from '../../session/delivery.js'
 import { localMessage, type Message, type Publisher } from '../../session/message.js'
-import { NEVER, type Session, type SessionClient } from '../clients/session.js'
+import { BRIDGE_USER, NEVER, type Session, type SessionClient } from '../clients/session.js'
 import type { Sessions } from '../clients/sessions.js'
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
@@ -22,9 +22,6 @@ export interface LocalSettings {
   /** Whether QoS 0 messages wait too. */
   readonly queuesQos0: boolean
 }
-
-/** The user name of such a session, which no client can have: CONNECT must not have this character in it. */
-export const BRIDGE_USER = '\u0000bridge'
 
 const UNLIMITED = { maxQueuedMessages: 0, maxQueuedBytes: 0, maxInflightBytes: 0 }
 
@@ -133,15 +130,21 @@ export class LocalSide implements Receiver, Publisher {
   }
 
   /**
-   * Has what waits sent, and then what is retained.
+   * Has what waits sent. Returns what does the same with what is retained.
    * @param window QoS 1 and 2 messages that may be on their way
    */
-  attach(client: SessionClient, window: number): void {
+  attach(client: SessionClient, window: number): () => void {
     const now = this.context.clock()
     const session = this.opened
     const waiting = new Map([...session.outbound.deliveries()].map(({ message }) => [message.topic, message]))
     session.attach(client, session.rights, window, now)
-    this.sendRetained(waiting, now)
+    return () => this.sendRetained(waiting, now)
+  }
+
+  /** Whether a message has come from the broker at the other end, over this bridge or another. */
+  private isFromThere({ publisher }: Message): boolean {
+    if (publisher === undefined) return false
+    return publisher.clientId === this.clientId || this.context.neighbours.areOne(publisher.clientId, this.clientId)
   }
 
   /**
@@ -168,7 +171,7 @@ export class LocalSide implements Receiver, Publisher {
     for (const subscription of this.opened.subscriptions.values())
       for (const message of router.retained.matching(subscription.filter, now)) {
         const { topic } = message
-        if (sent.has(topic) || message.publisher?.clientId === this.clientId) continue
+        if (sent.has(topic) || this.isFromThere(message)) continue
         sent.add(topic)
         if (waiting.get(topic)?.payload.equals(message.payload) !== true)
           this.opened.deliverRetained(message, subscription)
@@ -206,16 +209,25 @@ export class LocalSide implements Receiver, Publisher {
 
   deliver(message: Message, subscription: Subscription): boolean {
     const { session } = this
-    if (session === undefined || message.publisher?.clientId === this.clientId) return false
+    if (session === undefined || this.isFromThere(message)) return false
     // One copy, whatever the number of subscriptions: they all lead to the same broker.
     if (message === this.last) return true
     this.last = message
     if (session.isConnected) return session.deliver(message, subscription)
     const isTaken = this.enqueues(message, subscription)
-      ? session.outbound.enqueue(delivery(message, 0, message.retain)) !== 'dropped'
+      ? this.enqueue(session, message)
       : session.deliver(message, subscription)
     this.onWaiting(this.unfinished)
     return isTaken
+  }
+
+  /** Has a message wait that is not kept otherwise. */
+  private enqueue({ info, outbound }: Session, message: Message): boolean {
+    const { points } = this.context
+    const { retain } = message
+    const changed = points.deliver === undefined ? message : points.deliver(message, info, 0, retain)
+    if (changed === undefined) points.dropped?.(message, info, 'plugin')
+    return changed === undefined || outbound.enqueue(delivery(changed, 0, retain)) !== 'dropped'
   }
 
   private enqueues({ qos }: Message, subscription: Subscription): boolean {

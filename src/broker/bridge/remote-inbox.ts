@@ -94,6 +94,8 @@ export class RemoteInbox {
       const isRefused = refusal !== undefined && this.version === 5 && !inbound.openIds.has(packetId)
       const isNew = !isRefused && inbound.begin(packetId, this.receiveMaximum) // [MQTT-4.3.3-10]
       const answer = isRefused ? refusal : isNew ? this.pass(packet, topic, refusal) : ReasonCode.SUCCESS
+      // A plugin has refused it, when it was known to be new.
+      if (isNew && answer >= ReasonCode.UNSPECIFIED_ERROR && this.version === 5) inbound.end(packetId)
       this.sender.acknowledge(PacketType.PUBREC, packetId, answer)
       return
     }
@@ -143,15 +145,19 @@ export class RemoteInbox {
 
   private pass(packet: Publish, topic: string | undefined, refusal: ReasonCode | undefined): ReasonCode {
     if (refusal !== undefined || topic === undefined) return refusal ?? ReasonCode.SUCCESS
-    const { clock, settings, control } = this.context
+    const { clock, settings, control, points } = this.context
     if (isControlTopic(topic)) {
       control.handle(topic, packet.payload, { session: this.session, sender: this.sender })
       return ReasonCode.SUCCESS
     }
     const retain = packet.retain && settings.retainAvailable
     const properties = ownProperties(packet.properties)
-    const message = localMessage(topic, packet.payload, packet.qos, retain, properties, this.publisher, clock())
-    return this.route(message) ? ReasonCode.SUCCESS : ReasonCode.NO_MATCHING_SUBSCRIBERS
+    const arrived = localMessage(topic, packet.payload, packet.qos, retain, properties, this.publisher, clock())
+    const message = points.publish === undefined ? arrived : points.publish(arrived, this.session.info)
+    if (typeof message === 'number') return message
+    if (this.route(message)) return ReasonCode.SUCCESS
+    points.notConsumed?.(message, this.session.info)
+    return ReasonCode.NO_MATCHING_SUBSCRIBERS
   }
 
   /** A large payload moves out of the read buffer to memory that receivers can refer to while it is written. */

@@ -7,6 +7,7 @@ import type { BrokerContext } from '../context.js'
 import { isRefusal } from '../plugins/points.js'
 import { isPromise, type Soon } from '../plugins/soon.js'
 import type { ConnectedClient } from './connected-client.js'
+import { answersIntroduction } from './introduction.js'
 import { handleSubscribe, handleUnsubscribe, type JudgedFilter, type JudgedSubscription } from './subscribe.js'
 
 /** Who has a client's next packets wait. */
@@ -21,6 +22,7 @@ export function subscribeWithPlugins(
   packet: Subscribe,
   waiting: Waiting,
 ): void {
+  if (answersIntroduction(context, client, packet)) return
   const { subscribe } = context.points
   if (subscribe === undefined) {
     handleSubscribe(context, client, packet)

@@ -243,15 +243,8 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     this.isVouchedFor = admission.isVouchedFor === true
     this.credential = context.access.credentialOf(settings, username)
     const touched = context.journal?.touched
-    const opened = sessions.open({
-      clientId,
-      username,
-      listener,
-      mountPoint,
-      cleanStart: connect.cleanStart,
-      expiryInterval,
-      rights,
-    })
+    const { cleanStart } = connect
+    const opened = sessions.open({ clientId, username, listener, mountPoint, cleanStart, expiryInterval, rights })
     if (opened.isPresent) this.host.wills.cancel(clientId) // [MQTT-3.1.3-9]
     const window = config.max_inflight_messages || 65_535
     const { session, isPresent } = opened
@@ -259,6 +252,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     const waiter = context.journal && new HeldOutput(connection, () => this.onStoreFailure())
     // What is sent behind CONNACK may come from changes that are not on disk yet.
     if (waiter !== undefined && context.journal?.touched !== touched) context.journal?.hold(waiter)
+    const publisher = new ClientPublisher(context, listener, clientId, username)
     this.client = {
       version,
       session,
@@ -267,7 +261,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       maxQos: settings.max_qos,
       mountPoint,
       isBridge: connect.bridge,
-      publisher: new ClientPublisher(context, listener, clientId, username),
+      publisher,
       aliases: new ReceivedAliases(version === 5 ? settings.max_topic_alias : 0),
       receiveMaximum: version === 5 ? receiveMaximumOf(config) : 65_535,
     }
@@ -278,6 +272,8 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       log.notice(`Will of ${clientId} to '${mountPoint}${this.will.topic}' denied by the ACL.`)
       this.will = undefined
     }
+    if (this.will !== undefined) this.host.wills.entrust({ will: this.will, publisher, mountPoint })
+    context.neighbours.arrived(clientId, connect)
     this.state = 'connected'
     this.keepAlive = admission.keepAlive
     this.since = this.connectedAt = context.clock()
@@ -405,18 +401,16 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       log.notice(`Client ${this.name} [${address}:${port}] disconnected${this.why ? `: ${this.why}` : ''}.`)
     this.state = 'ended'
     if (client === undefined) return
-    const { session } = client
+    const { session, publisher, mountPoint } = client
     const { will } = this
     const now = this.context.clock()
     this.host.sessions.detached(session, now)
     const { disconnected, offline } = this.context.points
     disconnected?.(session.info, { reason: this.why, isOrderly: this.isOrderly })
     if (session.expiryInterval > 0) offline?.(session.info)
-    if (will === undefined) return // [MQTT-3.1.2-12 of 3.1.1]
-    // The end of the session, if that comes first, publishes it too [MQTT-3.1.2-8].
-    const delay = Math.min(will.properties.willDelayInterval ?? 0, session.expiryInterval)
-    const { publisher, mountPoint } = client
-    this.host.wills.leave({ will, publisher, mountPoint }, delay, now)
+    // The end of the session, if that comes before the will's delay is over, publishes it too [MQTT-3.1.2-8].
+    if (will !== undefined) this.host.wills.leave({ will, publisher, mountPoint }, session.expiryInterval, now)
+    else this.host.wills.withdraw(session.clientId) // [MQTT-3.1.2-12 of 3.1.1]
   }
 
   onClose(error: Error | undefined): void {

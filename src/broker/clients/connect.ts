@@ -10,6 +10,7 @@ import type { Properties } from '../../protocol/properties.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
 import { Room } from '../memory-limit.js'
+import { introduction, nameIn } from '../neighbours.js'
 import { type Authentication, authenticationProperties } from './reauthentication.js'
 import { NEVER } from './session.js'
 import type { Sessions } from './sessions.js'
@@ -160,7 +161,7 @@ export function welcome(sessionPresent: boolean, properties: Readonly<Properties
 
 /** What CONNACK tells a 5.0 client beyond the reason code. */
 export function connackProperties(
-  { config }: BrokerContext,
+  { config, neighbours }: BrokerContext,
   listener: ListenerConfig,
   connect: Connect,
   admission: Admission,
@@ -180,5 +181,6 @@ export function connackProperties(
   if (admission.isAssigned) properties.assignedClientIdentifier = admission.clientId // [MQTT-3.1.3-7]
   if (listener.max_topic_alias > 0) properties.topicAliasMaximum = listener.max_topic_alias
   if (admission.keepAlive !== connect.keepAlive) properties.serverKeepAlive = admission.keepAlive // [MQTT-3.2.2-22]
+  if (nameIn(connect.properties) !== undefined) Object.assign(properties, introduction(neighbours.name))
   return properties
 }

@@ -65,6 +65,9 @@ export interface SessionOwner {
   readonly rights: Rights
 }
 
+/** The user name of the sessions of bridges, which no client can have: CONNECT must not have this character in it. */
+export const BRIDGE_USER = '\u0000bridge'
+
 /** A session without expiry in 3.x and in 5.0 with 0xFFFFFFFF. */
 export const NEVER = Number.POSITIVE_INFINITY
 
@@ -114,7 +117,7 @@ export class Session implements Receiver {
     const { info: listener } = this.listener
     if (this.told?.listener !== listener) {
       const { clientId, username } = this
-      this.told = { clientId, username, listener }
+      this.told = { clientId, username: username === BRIDGE_USER ? undefined : username, listener }
     }
     return this.told
   }
@@ -153,7 +156,7 @@ export class Session implements Receiver {
   }
 
   deliver(message: Message, subscription: Subscription): boolean {
-    if (subscription.noLocal && message.publisher?.clientId === this.clientId) return false // [MQTT-3.8.3-3]
+    if (subscription.noLocal && this.isOrigin(message)) return false // [MQTT-3.8.3-3]
     if (!this.mayHave(message.topic)) return false
     const { allowDuplicates, upgradeQos } = this.context.settings
     if (
@@ -172,7 +175,7 @@ export class Session implements Receiver {
 
   follow(message: Message, subscription: Subscription): Follower | 'none' | 'apart' {
     if (this.context.points.isApart) return 'apart'
-    if (subscription.noLocal && message.publisher?.clientId === this.clientId) return 'none' // [MQTT-3.8.3-3]
+    if (subscription.noLocal && this.isOrigin(message)) return 'none' // [MQTT-3.8.3-3]
     if (!this.mayHave(message.topic)) return 'none'
     const { client } = this
     const { allowDuplicates, upgradeQos, queueQos0 } = this.context.settings
@@ -184,6 +187,12 @@ export class Session implements Receiver {
     this.followed = message
     if (isSecond) return allowDuplicates || sender.version === 5 ? 'apart' : 'none'
     return sender.followerFor(message, subscription.identifier) ?? 'apart'
+  }
+
+  /** Whether it has published a message itself or, as one of several bridges of a broker, another of them has. */
+  private isOrigin({ publisher }: Message): boolean {
+    if (publisher === undefined) return false
+    return publisher.clientId === this.clientId || this.context.neighbours.areOne(publisher.clientId, this.clientId)
   }
 
   deliverRetained(message: Message, subscription: Subscription): void {

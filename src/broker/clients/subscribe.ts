@@ -127,8 +127,12 @@ function subscriptionInfo({ text, qos, noLocal, retainAsPublished, retainHandlin
   return { filter: text, qos, noLocal, retainAsPublished, retainHandling }
 }
 
-function sendRetained({ config, router }: BrokerContext, subscription: Subscription, now: number): void {
+function sendRetained({ config, router, neighbours }: BrokerContext, subscription: Subscription, now: number): void {
+  const { clientId } = subscription.receiver
   for (const message of router.retained.matching(subscription.filter, now)) {
+    const publisher = message.publisher?.clientId
+    // What a broker has sent by another bridge; to a subscription without No Local of its own it may go back.
+    if (publisher !== undefined && publisher !== clientId && neighbours.areOne(publisher, clientId)) continue
     // The publisher may have lost the right since (CVE-2018-12546).
     if (config.check_retain_source && message.publisher?.mayWrite(message.topic) === false) continue
     subscription.receiver.deliverRetained(message, subscription)

@@ -1,4 +1,4 @@
-// What the store has of wills that wait for their delay: a record for each.
+// What the store has of wills, those that wait for their delay and those of clients that are connected: a record for each.
 
 import type { Batch } from '../../store/batch.js'
 import { key, Table } from '../../store/keys.js'
@@ -16,6 +16,10 @@ export class DurableWills implements Entry, WillJournal {
 
   constructor(journal: Journal) {
     this.journal = journal
+  }
+
+  get isFailing(): boolean {
+    return this.journal.isFailing
   }
 
   changed(clientId: string, will: DelayedWill | undefined): void {

@@ -25,7 +25,7 @@ import type { Listeners } from '../listeners.js'
 import { rightsOf } from '../plugins/plugin-rights.js'
 import type { PluginStates } from '../plugins/plugin-state.js'
 import type { Subscription } from '../routing/receiver.js'
-import type { Wills } from '../routing/wills.js'
+import { dueOf, type Wills } from '../routing/wills.js'
 import { DurableSession } from './durable-session.js'
 import { restoreState } from './durable-state.js'
 import type { DurableWills } from './durable-wills.js'
@@ -177,9 +177,17 @@ class Restoration {
   }
 
   private will(number: number, record: Buffer): void {
-    const { publisher, ...rest } = readWill(record)
-    this.to.wills.restore({ ...rest, publisher: this.parts.publisher(publisher) })
-    this.to.durableWills.restore(publisher.clientId, number)
+    const { publisher, due, ...rest } = readWill(record)
+    const { wills, durableWills, sessions } = this.to
+    const { clientId } = publisher
+    const pending = { ...rest, publisher: this.parts.publisher(publisher) }
+    // Its client was connected: it is gone now.
+    const wasConnected = due === 0
+    const expiry = sessions.get(clientId)?.expiryInterval ?? 0
+    const will = { ...pending, due: wasConnected ? dueOf(pending, expiry, this.now) : due }
+    wills.restore(will)
+    durableWills.restore(clientId, number)
+    if (wasConnected) durableWills.changed(clientId, will)
     this.counts.wills++
   }
 

@@ -2,7 +2,7 @@
 
 import type { PluginState } from './broker-handle.js'
 
-const MOST_KEY_BYTES = 1000
+export const MOST_KEY_BYTES = 1000
 const MOST_BYTES = 1_048_576
 
 /** One value, and where it is in the store. */

@@ -1,5 +1,6 @@
-// Wills that wait for their delay (MQTT 5.0 section 3.1.2.5): published when it is over or the session ends, whichever is first
-// [MQTT-3.1.2-8], and dropped when the client comes back to its session in time [MQTT-3.1.3-9].
+// Wills (MQTT 5.0 section 3.1.2.5): those that wait for their delay are published when it is over or the session ends, whichever is
+// first [MQTT-3.1.2-8], and dropped when the client comes back to its session in time [MQTT-3.1.3-9]. Those of clients that are
+// connected are their handlers'; with a store they are written down, so that they are published even if the broker is killed.
 
 import type { Will } from '../../protocol/packets/connect.js'
 import type { Publisher } from '../../session/message.js'
@@ -13,12 +14,14 @@ export interface PendingWill {
 }
 
 export interface DelayedWill extends PendingWill {
-  /** ms. */
+  /** ms; 0 while its client is connected. */
   readonly due: number
 }
 
 /** Who keeps wills on disk. */
 export interface WillJournal {
+  /** Nothing can be written at the moment. */
+  readonly isFailing: boolean
   /** A client has another will that waits, or none any more. */
   changed(clientId: string, will: DelayedWill | undefined): void
 }
@@ -26,20 +29,37 @@ export interface WillJournal {
 export class Wills {
   journal: WillJournal | undefined = undefined
   private readonly delayed = new Map<string, DelayedWill>()
+  /** Clients that are connected and have a will in the journal. */
+  private readonly entrusted = new Set<string>()
   private readonly publish: (pending: PendingWill) => void
 
   constructor(publish: (pending: PendingWill) => void) {
     this.publish = publish
   }
 
-  /** Publishes at once, or after `delaySeconds`. */
-  leave(pending: PendingWill, delaySeconds: number, now: number): void {
-    if (delaySeconds === 0) {
+  /** A client has connected with a will: from now on the journal answers for it as well. */
+  entrust(pending: PendingWill): void {
+    if (this.journal === undefined || this.journal.isFailing) return
+    const { clientId } = pending.publisher
+    this.entrusted.add(clientId)
+    this.journal.changed(clientId, { ...pending, due: 0 })
+  }
+
+  /** A client is gone that leaves no will, or none any more. */
+  withdraw(clientId: string): void {
+    if (this.entrusted.delete(clientId)) this.journal?.changed(clientId, undefined)
+  }
+
+  /** Publishes at once, or after the will's delay. @param longest seconds that the session has left, which ends the delay too */
+  leave(pending: PendingWill, longest: number, now: number): void {
+    const { clientId } = pending.publisher
+    const will = { ...pending, due: dueOf(pending, longest, now) }
+    if (will.due <= now) {
+      this.withdraw(clientId)
       this.publish(pending)
       return
     }
-    const { clientId } = pending.publisher
-    const will = { ...pending, due: now + delaySeconds * 1000 }
+    this.entrusted.delete(clientId)
     this.delayed.set(clientId, will)
     this.journal?.changed(clientId, will)
   }
@@ -80,4 +100,9 @@ export class Wills {
   publishAll(): void {
     this.tick(Number.POSITIVE_INFINITY)
   }
+}
+
+/** ms: when a will is to be published whose client is gone at `now`, from a session that lives for `longest` seconds more. */
+export function dueOf({ will }: PendingWill, longest: number, now: number): number {
+  return now + Math.min(will.properties.willDelayInterval ?? 0, longest) * 1000
 }
