@@ -11,13 +11,15 @@ const common = { absWorkingDir: root, format: 'esm', platform: 'node', target: '
 
 /** The library, the broker, and the workers they start by file name. */
 const modules = ['src/index.ts', 'src/cli/tsmq.ts', 'src/access/bcrypt-worker.ts', 'src/store/lmdb-worker.ts']
+/** What configurations load by name. */
+const plugins = ['src/plugins/dynamic-security/dynamic-security.ts', 'src/plugins/payload-log.ts']
 /** Commands that scripts call in a loop: Node reads one small CommonJS file in two thirds of the time it takes for modules. */
 const commands = ['src/cli/tsmq-pub.ts', 'src/cli/tsmq-sub.ts', 'src/cli/tsmq-passwd.ts']
 
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 rmSync(join(root, 'build'), { recursive: true, force: true })
 /** Read at every start of a command: in the bundle it is one file less, or five. */
-const bundled = ['yargs-parser']
+const bundled = ['yargs-parser', 'chalk']
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const external = Object.keys(dependencies).filter((name) => !bundled.includes(name))
 
@@ -36,6 +38,7 @@ await Promise.all([
       sourcemap: false,
     }),
   ),
+  build({ ...common, entryPoints: plugins, outdir: 'dist/plugins', entryNames: '[name]', bundle: true, external }),
   build({
     ...common,
     entryPoints: commands,
@@ -75,4 +78,7 @@ const settings = [
 ]
 const output = ['--declaration', '--emitDeclarationOnly', '--rootDir', 'src', '--outDir', 'dist/types']
 const compiler = fileURLToPath(new URL('../node_modules/typescript/bin/tsc', import.meta.url))
-execFileSync(process.execPath, [compiler, ...settings, ...output, 'src/index.ts'], { cwd: root, stdio: 'inherit' })
+execFileSync(process.execPath, [compiler, ...settings, ...output, 'src/index.ts', ...plugins], {
+  cwd: root,
+  stdio: 'inherit',
+})

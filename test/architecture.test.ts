@@ -9,6 +9,7 @@ import { describe, test } from 'node:test'
 const sees: Readonly<Record<string, readonly string[]>> = {
   index: ['library', 'broker', 'client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
   library: ['version', 'broker', 'client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
+  plugins: ['broker', 'access', 'protocol'],
   cli: ['version', 'broker', 'client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
   broker: ['client', 'store', 'access', 'session', 'net', 'options', 'protocol'],
   client: ['session', 'net', 'protocol'],
@@ -62,7 +63,7 @@ function wrongWay(sources: Sources): string[] {
     if (room === other) return true
     if (!sees[room]?.includes(other)) return false
     if (room === 'broker' && other === 'client') return from.startsWith('broker/bridge/')
-    if (room === 'store' && other === 'session') return isType
+    if ((room === 'store' && other === 'session') || (room === 'plugins' && other === 'broker')) return isType
     return room !== 'access' || to === 'protocol/topics.ts'
   }
   return importsOf(sources)
@@ -182,6 +183,16 @@ const breaches: readonly Breach[] = [
       'store/memory-store.ts': "import { detached } from '../session/message.js'\n",
     },
     found: ['store/memory-store.ts imports session/message.ts'],
+  },
+  {
+    name: 'more than types of the broker from a plugin',
+    rule: 'wrongWay',
+    files: {
+      ...empty,
+      'plugins/a.ts': "import type { Broker } from '../broker/broker.js'\n",
+      'plugins/b.ts': "import { Broker } from '../broker/broker.js'\n",
+    },
+    found: ['plugins/b.ts imports broker/broker.ts'],
   },
   {
     name: 'the codec from access',

@@ -26,7 +26,21 @@ export class OpenListener {
 
   /** What plugins are told of it; always the same object. */
   get info(): ListenerInfo {
-    this.told ??= { port: this.port, path: this.config.path }
+    this.told ??= toldOf(this)
     return this.told
+  }
+}
+
+/** Follows the settings. */
+function toldOf(open: OpenListener): ListenerInfo {
+  return {
+    port: open.port,
+    path: open.config.path,
+    get hasPasswordFile() {
+      return open.config.password_file !== undefined
+    },
+    get hasAclFile() {
+      return open.config.acl_file !== undefined
+    },
   }
 }

@@ -1,5 +1,5 @@
-// A plugin as the configuration file names it: its module, its options, and whose plugin it is; and which of Mosquitto's plugins are
-// built in here and become other directives. Loading modules is the broker's business.
+// A plugin as the configuration file names it: its module, its options, and whose plugin it is; and what stands for Mosquitto's
+// plugins here, a directive or a plugin that comes with tsmq. Loading modules is the broker's business.
 import { basename, dirname } from 'node:path'
 import type { Position } from './conf-lines.js'
 
@@ -33,11 +33,19 @@ export interface PluginDraft<L> {
 
 /** Mosquitto's own plugins whose one option is a directive here. */
 const builtIns = ['password_file', 'acl_file'] as const
+/** Those that are plugins here, too. */
+const shipped: readonly (readonly [name: string, module: string])[] = [
+  ['mosquitto_dynamic_security', 'tsmq/plugins/dynamic-security'],
+]
 /** Those that are not. */
 const foreign: readonly (readonly [name: string, instead: string])[] = [
-  ['mosquitto_dynamic_security', 'use password_file and acl_file'],
   ['mosquitto_persist_sqlite', 'use persistence true'],
 ]
+
+/** Where a plugin that a configuration names is found. */
+function moduleFor(module: string): string {
+  return shipped.find(([name]) => basename(module).startsWith(name))?.[1] ?? module
+}
 
 /** The directive that a plugin of this name stands for. */
 function directiveOf(module: string): (typeof builtIns)[number] | undefined {
@@ -95,7 +103,7 @@ export function pluginConfig<L>(
 ): PluginConfig {
   const options = [...values].filter(([name]) => KEY.test(name)).map(([name, text]) => [name.replace(KEY, ''), text])
   return {
-    module,
+    module: moduleFor(module),
     folder: dirname(where.file),
     options: Object.fromEntries(options) as Record<string, string>,
     deniesSpecialChars: values.get('auth_plugin_deny_special_chars') !== false,

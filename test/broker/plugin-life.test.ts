@@ -245,7 +245,7 @@ describe('what a plugin may do', () => {
     await client.subscribe('t')
     assert.deepEqual(handle.clients(), [handle.client('c')])
     const { connection, ...rest } = handle.client('c') ?? {}
-    const listener = { port: broker.port, path: undefined }
+    const listener = { port: broker.port, path: undefined, hasPasswordFile: false, hasAclFile: false }
     assert.deepEqual(rest, { clientId: 'c', username: 'u', listener, subscriptions: ['t'], queued: 0, inFlight: 0 })
     assert.deepEqual(
       { ...connection, port: 0 },

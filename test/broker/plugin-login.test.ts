@@ -158,6 +158,7 @@ describe('a plugin that says who may come in', () => {
         clientId: 'c',
         username: 'stranger',
         password: 'x',
+        isProven: false,
         cleanStart: true,
         properties: { userProperties: [['a', 'b']] },
         secured: undefined,

@@ -119,12 +119,12 @@ const snippets: readonly {
   },
   {
     name: 'every problem is told, and the rest is read',
-    conf: 'max_keepalive x\nsys_interval 5\nmax_packet_size 3\nplugin mosquitto_dynamic_security.so\nlistener 70000\nmax_qos 3\n',
+    conf: 'max_keepalive x\nsys_interval 5\nmax_packet_size 3\nplugin mosquitto_persist_sqlite.so\nlistener 70000\nmax_qos 3\n',
     values: { sys_interval: 5, max_keepalive: 0 },
     problems: [
       "conf:1: max_keepalive must be a whole number, not 'x'",
       'conf:3: max_packet_size must be at least 20, not 3',
-      'conf:4: plugin mosquitto_dynamic_security is not supported yet: use password_file and acl_file',
+      'conf:4: plugin mosquitto_persist_sqlite is not supported yet: use persistence true',
       'conf:5: the port of listener must be between 0 and 65535, not 70000',
       'conf:6: max_qos must be between 0 and 2, not 3',
     ],
@@ -258,12 +258,21 @@ const snippets: readonly {
     ],
   },
   {
-    name: 'Mosquitto’s plugins that are not there yet',
-    conf: 'plugin /usr/lib/mosquitto_dynamic_security.so\nplugin_opt_config_file /x\nplugin mosquitto_persist_sqlite.so\n',
-    problems: [
-      'conf:1: plugin mosquitto_dynamic_security is not supported yet: use password_file and acl_file',
-      'conf:3: plugin mosquitto_persist_sqlite is not supported yet: use persistence true',
+    name: 'Mosquitto’s dynamic security is a plugin that comes with tsmq',
+    conf: 'plugin /usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so\nplugin_opt_config_file /x\n',
+    plugins: [
+      {
+        module: 'tsmq/plugins/dynamic-security',
+        options: { config_file: '/x' },
+        listeners: undefined,
+        deniesSpecialChars: true,
+      },
     ],
+  },
+  {
+    name: 'Mosquitto’s plugins that are not there yet',
+    conf: 'plugin mosquitto_persist_sqlite.so\n',
+    problems: ['conf:1: plugin mosquitto_persist_sqlite is not supported yet: use persistence true'],
   },
   {
     name: 'plugin options without a plugin',

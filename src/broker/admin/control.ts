@@ -4,6 +4,7 @@
 import type { Qos } from '../../protocol/packets/publish.js'
 import type { PublishFrames } from '../../protocol/publish-frames.js'
 import { localMessage, type Message } from '../../session/message.js'
+import { andThen, isPromise, type Soon } from '../plugins/soon.js'
 import type { Router } from '../routing/router.js'
 
 const PREFIX = '$CONTROL/'
@@ -30,10 +31,10 @@ export class ControlError extends Error {
 export type ControlCommand = Readonly<Record<string, unknown>>
 
 /**
- * Carries a command out and returns its `data`, if it has any.
+ * Carries a command out and returns its `data`, if it has any, now or later.
  * @throws ControlError
  */
-export type ControlHandler = (command: ControlCommand, clientId: string) => object | undefined
+export type ControlHandler = (command: ControlCommand, clientId: string) => Soon<object | undefined>
 
 /** What an endpoint answers to, by name in lower case. */
 export type ControlCommands = ReadonlyMap<string, ControlHandler>
@@ -45,17 +46,53 @@ interface Answer {
   readonly correlationData?: string
 }
 
+/** What `$CONTROL/<name>` does. */
+interface Endpoint {
+  readonly commands: ControlCommands
+  readonly isOn: () => boolean
+  readonly settle: () => Soon<void>
+}
+
 const UNKNOWN = 'Unknown command'
 /** Of one request; a small one could otherwise keep the broker busy for as long as its sender likes. */
 const MOST_COMMANDS = 1000
 /** Characters of answers after which no more commands of a request are done. */
 const LONGEST_ANSWERS = 16_777_216
+/** Requests to one endpoint that wait for those before them. */
+const MOST_WAITING = 100
+
+/** An endpoint at work: its requests are done one after the other. */
+class Desk {
+  readonly endpoint: Endpoint
+  private last: Promise<void> | undefined = undefined
+  private waiting = 0
+
+  constructor(endpoint: Endpoint) {
+    this.endpoint = endpoint
+  }
+
+  /** Does `work`, at once when nothing is before it. False when too much is. */
+  do(work: () => Soon<void>): boolean {
+    if (this.waiting >= MOST_WAITING) return false
+    const done = this.last === undefined ? work() : this.last.then(work)
+    if (!isPromise(done)) return true
+    this.waiting++
+    const end = () => {
+      this.waiting--
+      if (this.last === last) this.last = undefined
+    }
+    // What fails here has been told where it was found, and must not stop those behind.
+    const last = done.then(end, end)
+    this.last = last
+    return true
+  }
+}
 
 export class Control {
   private readonly router: Router
   private readonly frames: PublishFrames
   private readonly clock: () => number
-  private readonly endpoints = new Map<string, { readonly isOn: () => boolean; readonly commands: ControlCommands }>()
+  private readonly desks = new Map<string, Desk>()
 
   constructor(router: Router, frames: PublishFrames, clock: () => number) {
     this.router = router
@@ -66,70 +103,129 @@ export class Control {
   /**
    * Has `commands` answer what is published to `$CONTROL/<name>`.
    * @param isOn asked for each request
+   * @param settle called when all commands of a request are done, before they are answered: each with an error when it
+   * throws a ControlError
    */
-  register(name: string, commands: ControlCommands, isOn: () => boolean = () => true): void {
-    this.endpoints.set(name, { isOn, commands })
+  register(
+    name: string,
+    commands: ControlCommands,
+    isOn: () => boolean = () => true,
+    settle: () => Soon<void> = () => {},
+  ): void {
+    this.desks.set(name, new Desk({ commands, isOn, settle }))
+  }
+
+  /** Whether there is such an endpoint, though it may not answer now. */
+  has(name: string): boolean {
+    return this.desks.has(name)
   }
 
   /** Names of the endpoints that answer now. */
   get names(): string[] {
-    return [...this.endpoints].filter(([, { isOn }]) => isOn()).map(([name]) => name)
+    return [...this.desks].filter(([, { endpoint }]) => endpoint.isOn()).map(([name]) => name)
   }
 
   /** Answers a request; that its sender may write to `topic` has been found out before. */
   handle(topic: string, payload: Buffer, from: Requester): void {
-    const endpoint = this.endpoints.get(topic.slice(PREFIX.length))
-    const answer = (json: string) =>
+    const desk = this.desks.get(topic.slice(PREFIX.length))
+    const message = (json: string) =>
       localMessage(`${topic}/response`, Buffer.from(json), 0, false, undefined, undefined, this.clock())
-    if (endpoint?.isOn() === true)
-      this.router.publish(
-        answer(`{"responses":[${this.answers(endpoint.commands, payload.toString(), from.session.clientId).join()}]}`),
-      )
-    else {
-      from.sender.publish(answer('{"error":"endpoint not available"}'), 0, false, false, 0, 0)
+    if (desk === undefined || !desk.endpoint.isOn()) {
+      from.sender.publish(message('{"error":"endpoint not available"}'), 0, false, false, 0, 0)
       this.frames.release()
+      return
     }
+    const answer = (answers: readonly string[]) => {
+      this.router.publish(message(`{"responses":[${answers.join()}]}`))
+    }
+    const list = commandsIn(payload)
+    if (typeof list === 'string') answer([failure(list)])
+    else if (!desk.do(() => andThen(answersTo(desk.endpoint, list, from.session.clientId), answer)))
+      answer([failure('Too many requests wait')])
   }
+}
 
-  /** The answers to a request, each as JSON. */
-  private answers(commands: ControlCommands, payload: string, clientId: string): string[] {
-    let request: unknown
-    try {
-      request = JSON.parse(payload)
-    } catch {
-      return [failure('Payload not valid JSON')]
+/** The commands of a request; text says why there are none. */
+function commandsIn(payload: Buffer): readonly unknown[] | string {
+  let request: unknown
+  try {
+    request = JSON.parse(payload.toString())
+  } catch {
+    return 'Payload not valid JSON'
+  }
+  const list = isObject(request) ? request.commands : undefined
+  if (!Array.isArray(list)) return 'Invalid/missing commands'
+  return list.length > MOST_COMMANDS ? `More than ${MOST_COMMANDS} commands` : list
+}
+
+/** The answers to a request, each as JSON, when whoever carries it out has settled it. */
+function answersTo(endpoint: Endpoint, list: readonly unknown[], clientId: string): Soon<readonly string[]> {
+  const { commands, settle } = endpoint
+  return andThen(answersFrom(0, [], 0), (answers) => {
+    const unsettled = (error: unknown) => list.map((command) => JSON.stringify(failed(nameOf(command), error)))
+    return attempt(() => andThen(settle(), () => answers), unsettled)
+  })
+
+  /** Adds those from `start` on; `length` is what there is so far, in characters. */
+  function answersFrom(start: number, answers: string[], length: number): Soon<readonly string[]> {
+    let written = length
+    const add = (answer: Answer) => {
+      const json = JSON.stringify(answer)
+      answers.push(json)
+      written += json.length
     }
-    const list = isObject(request) ? request.commands : undefined
-    if (!Array.isArray(list)) return [failure('Invalid/missing commands')]
-    if (list.length > MOST_COMMANDS) return [failure(`More than ${MOST_COMMANDS} commands`)]
-    const answers: string[] = []
-    let length = 0
-    for (const command of list) {
-      if (length > LONGEST_ANSWERS) return [...answers, failure('Too much to answer at once; the rest was not done')]
-      const answer = JSON.stringify(this.answer(commands, command, clientId))
-      answers.push(answer)
-      length += answer.length
+    for (let at = start; at < list.length; at++) {
+      if (written > LONGEST_ANSWERS) return [...answers, failure('Too much to answer at once; the rest was not done')]
+      const answer = answerTo(commands, list[at], clientId)
+      if (isPromise(answer))
+        return answer.then((late) => {
+          add(late)
+          return answersFrom(at + 1, answers, written)
+        })
+      add(answer)
     }
     return answers
   }
+}
 
-  private answer(commands: ControlCommands, command: unknown, clientId: string): Answer {
-    if (!isObject(command)) return { command: UNKNOWN, error: 'Command not an object' }
-    const { command: name, correlationData } = command
-    if (typeof name !== 'string') return { command: UNKNOWN, error: 'Missing command' }
-    if (correlationData !== undefined && typeof correlationData !== 'string')
-      return { command: name, error: 'Invalid correlationData data type.' }
-    const correlation = correlationData === undefined ? {} : { correlationData }
-    const handler = commands.get(name.toLowerCase())
-    if (handler === undefined) return { command: name, error: UNKNOWN, ...correlation }
-    try {
-      const data = handler(command, clientId)
-      return { command: name, ...(data === undefined ? {} : { data }), ...correlation }
-    } catch (error) {
-      if (!(error instanceof ControlError)) throw error
-      return { command: name, error: error.message, ...correlation }
-    }
+function answerTo(commands: ControlCommands, command: unknown, clientId: string): Soon<Answer> {
+  if (!isObject(command)) return { command: UNKNOWN, error: 'Command not an object' }
+  const { command: name, correlationData } = command
+  if (typeof name !== 'string') return { command: UNKNOWN, error: 'Missing command' }
+  if (correlationData !== undefined && typeof correlationData !== 'string')
+    return { command: name, error: 'Invalid correlationData data type.' }
+  const correlation = correlationData === undefined ? {} : { correlationData }
+  const handler = commands.get(name.toLowerCase())
+  if (handler === undefined) return { command: name, error: UNKNOWN, ...correlation }
+  return attempt<Answer>(
+    () =>
+      andThen(handler(command, clientId), (data) => ({
+        command: name,
+        ...(data === undefined ? {} : { data }),
+        ...correlation,
+      })),
+    (error) => ({ ...failed(name, error), ...correlation }),
+  )
+}
+
+/** What `work` comes to, or what is made of its failure, now or later. */
+function attempt<T>(work: () => Soon<T>, otherwise: (error: unknown) => T): Soon<T> {
+  try {
+    const done = work()
+    return isPromise(done) ? done.catch(otherwise) : done
+  } catch (error) {
+    return otherwise(error)
   }
+}
+
+/** @throws what is no ControlError */
+function failed(command: string, error: unknown): Answer {
+  if (!(error instanceof ControlError)) throw error
+  return { command, error: error.message }
+}
+
+function nameOf(command: unknown): string {
+  return isObject(command) && typeof command.command === 'string' ? command.command : UNKNOWN
 }
 
 /** The answer to what is no command. */

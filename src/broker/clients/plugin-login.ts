@@ -3,6 +3,7 @@
 
 import type { Peer } from '../../net/listener.js'
 import type { Connect } from '../../protocol/packets/connect.js'
+import { isIdentifiedByHandshake } from '../identity.js'
 import type { OpenListener } from '../open-listener.js'
 import type { Acceptance, LoginRequest, Refusal } from '../plugins/plugin.js'
 import type { Points } from '../plugins/points.js'
@@ -19,7 +20,7 @@ export interface Identity {
 
 /** What plugins are told of a CONNECT. */
 export function loginRequest(
-  { info }: OpenListener,
+  { info, config }: OpenListener,
   { address, port, secured }: Peer,
   connect: Connect,
   clientId: string,
@@ -33,6 +34,7 @@ export function loginRequest(
     clientId,
     username,
     password,
+    isProven: isIdentifiedByHandshake(config),
     cleanStart,
     properties,
     secured: secured && { identity: secured.identity, subject: secured.subject },

@@ -9,6 +9,8 @@ import type { PluginConfig } from '../../options/plugin-config.js'
 import { madePlugin, PluginError } from './loaded-plugin.js'
 import type { Plugin } from './plugin.js'
 
+/** How plugins that come with tsmq are called, wherever it is installed. */
+const SHIPPED = 'tsmq/plugins/'
 /** Of `mode`. */
 const WRITABLE_BY_OTHERS = 0o002
 
@@ -52,8 +54,9 @@ export async function loadPlugin(config: PluginConfig): Promise<LoadedModule> {
   return { plugin: await madePlugin(await imported(file, module), options, module), warnings }
 }
 
-/** A path is used as it is, from `folder` on; anything else is a package in `folder` or above. */
+/** A path is used as it is, from `folder` on; anything else is a package in `folder` or above, but for what is in tsmq itself. */
 function fileOf(module: string, folder: string): string {
+  if (module.startsWith(SHIPPED)) return shippedFile(module)
   const isPath = /^\.{0,2}\//.test(module) || /\.(?:[cm]?[jt]s|so)$/.test(module)
   if (isAbsolute(module)) return module
   if (isPath) return resolve(folder, module)
@@ -65,6 +68,14 @@ function fileOf(module: string, folder: string): string {
     if (entry !== undefined) return entry
     const reason = reasonOf(error).split('\n')[0]
     throw new PluginError(module, `${reason} (a file needs a path such as ./${module}.mjs)`)
+  }
+}
+
+function shippedFile(module: string): string {
+  try {
+    return createRequire(import.meta.url).resolve(module)
+  } catch {
+    throw new PluginError(module, 'there is no such plugin in tsmq')
   }
 }
 

@@ -29,6 +29,7 @@ const methods = [
   ...(['disconnected', 'offline', 'authorize', 'publish', 'deliver', 'enqueued', 'dropped', 'acknowledged'] as const),
   ...(['notConsumed', 'subscribe', 'subscribed', 'unsubscribe', 'unsubscribed', 'packetIn', 'packetOut'] as const),
   ...(['retainedLoading', 'retainedChanged', 'retainedCleared', 'sessionPrepared', 'sessionDeleted'] as const),
+  'controlled',
 ] satisfies readonly (keyof Plugin)[]
 
 /** Of whom a plugin is asked. */

@@ -13,6 +13,10 @@ export interface ListenerInfo {
   readonly port: number
   /** Of a Unix socket. */
   readonly path: string | undefined
+  /** Passwords are looked up in a file when no plugin decides. */
+  readonly hasPasswordFile: boolean
+  /** Rights are looked up in a file when no plugin decides. */
+  readonly hasAclFile: boolean
 }
 
 /** A client, or a session without one at the moment. */
@@ -41,6 +45,8 @@ export interface LoginRequest extends Omit<ConnectionInfo, 'keepAlive'> {
   /** Of CONNECT or, where the listener says so, of the client's certificate or PSK. */
   readonly username: string | undefined
   readonly password: Uint8Array | undefined
+  /** The user name is that of the certificate or PSK, which has been verified: no password is asked. */
+  readonly isProven: boolean
   readonly cleanStart: boolean
   /** Of CONNECT (5.0). */
   readonly properties: Readonly<Properties>
@@ -147,8 +153,11 @@ export interface SessionInfo {
 /** What `$CONTROL/NAME` has answered. */
 export type ControlAnswer = { readonly data: object } | { readonly error: string } | undefined
 
-/** Carries out one command; `command` is as it came, its members are not checked. */
-export type ControlMethod = (command: Readonly<Record<string, unknown>>, clientId: string) => ControlAnswer
+/** Carries out one command, now or later; `command` is as it came, its members are not checked. */
+export type ControlMethod = (
+  command: Readonly<Record<string, unknown>>,
+  clientId: string,
+) => ControlAnswer | Promise<ControlAnswer>
 
 type Answer<T> = T | undefined | Promise<T | undefined>
 
@@ -247,8 +256,10 @@ export interface Plugin {
   /** A session is over: expired, ended with its connection, or replaced by a clean one. */
   sessionDeleted?(client: ClientInfo): void
 
-  /** Commands by name for each `$CONTROL/ENDPOINT`, in the form of Mosquitto's requests. */
+  /** Commands by name for each `$CONTROL/ENDPOINT`, in the form of Mosquitto's requests; each waits for the one before it. */
   readonly control?: Readonly<Record<string, Readonly<Record<string, ControlMethod>>>>
+  /** All commands of a request are done. They are answered afterwards; each of them with an error when this fails. */
+  controlled?(endpoint: string): void | Promise<void>
 }
 
 /** The connection of a packet that is watched. */

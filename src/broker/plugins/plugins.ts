@@ -2,7 +2,7 @@
 // At which points of the work they are called is in points.ts.
 
 import type { PluginConfig } from '../../options/plugin-config.js'
-import { type ControlCommands, ControlError } from '../admin/control.js'
+import { type ControlCommands, ControlError, type ControlHandler } from '../admin/control.js'
 import type { OpenListener } from '../open-listener.js'
 import { changedRetained } from './changed-retained.js'
 import { PromiseDeadlines } from './deadlines.js'
@@ -11,7 +11,7 @@ import type { ControlMethod, Plugin } from './plugin.js'
 import { PluginBroker, type PluginReach } from './plugin-broker.js'
 import { PluginStates } from './plugin-state.js'
 import { pointsOf } from './points.js'
-import { isPromise } from './soon.js'
+import { andThen, isPromise, type Soon } from './soon.js'
 
 /** What is told about a plugin that is loaded. */
 export interface PluginFacts {
@@ -50,9 +50,17 @@ export class Plugins {
     this.loaded = await this.configured(configs, listeners)
     for (const plugin of this.given)
       this.loaded.push(new LoadedPlugin(asPlugin(plugin, 'of the program'), context.log, this.deadlines))
-    for (const { plugin } of this.loaded) {
-      for (const [endpoint, methods] of Object.entries(plugin.control ?? {}))
-        context.control.register(endpoint, this.commandsOf(plugin.name, methods))
+    for (const each of this.loaded) {
+      const { plugin } = each
+      for (const [endpoint, methods] of Object.entries(plugin.control ?? {})) {
+        if (context.control.has(endpoint))
+          throw new PluginError(
+            plugin.name,
+            `$CONTROL/${endpoint} is taken (plugin_use gives one plugin to many listeners)`,
+          )
+        const settle = () => carriedOut(each, 'controlled', () => plugin.controlled?.(endpoint))
+        context.control.register(endpoint, this.commandsOf(each, methods), undefined, settle)
+      }
       context.log.info(`Plugin ${plugin.name}${plugin.version === undefined ? '' : ` ${plugin.version}`} loaded.`)
     }
     const points = pointsOf(this.loaded, context.clock)
@@ -81,21 +89,16 @@ export class Plugins {
     return loaded
   }
 
-  private commandsOf(name: string, methods: Readonly<Record<string, ControlMethod>>): ControlCommands {
-    const { log } = this.reach.context
+  private commandsOf(by: LoadedPlugin, methods: Readonly<Record<string, ControlMethod>>): ControlCommands {
     const commands = Object.entries(methods).map(([command, method]) => {
-      const run: (...args: Parameters<ControlMethod>) => object | undefined = (...args) => {
-        let answer: ReturnType<ControlMethod>
-        try {
-          answer = method(...args)
-        } catch (error) {
-          log.error(`Plugin ${name}: control ${command} failed: ${error instanceof Error ? error.message : error}.`)
-          throw new ControlError('Internal error')
-        }
-        if (answer === undefined) return undefined
-        if ('error' in answer) throw new ControlError(answer.error)
-        return answer.data
-      }
+      const run: ControlHandler = (...args) =>
+        andThen(
+          carriedOut(by, `control ${command}`, () => method(...args)),
+          (answer) => {
+            if (answer !== undefined && 'error' in answer) throw new ControlError(answer.error)
+            return answer?.data
+          },
+        )
       return [command.toLowerCase(), run] as const
     })
     return new Map(commands)
@@ -154,6 +157,16 @@ export class Plugins {
       }),
     )
   }
+}
+
+const FAILED = Symbol('failed')
+
+/** What `call` comes to. @throws ControlError when it fails, now or later; whoever asked does not hear why. */
+function carriedOut<T>(by: LoadedPlugin, point: string, call: () => Soon<T>): Soon<T> {
+  return andThen(by.guardAsync<T | typeof FAILED>(point, call, FAILED), (result) => {
+    if (result === FAILED) throw new ControlError('Internal error')
+    return result
+  })
 }
 
 /** Nothing else looks at the time while a broker starts. */
