@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
 import { PacketType } from '../../src/protocol/packet-types.js'
 import type { Publish } from '../../src/protocol/packets/publish.js'
+import type { Store } from '../../src/store/store.js'
 import { startBroker, type TestBroker } from '../support/broker-kit.js'
 import { client, join, line, nextPublish, payloads, publishesOf, received } from '../support/deliveries.js'
 import { FaultStore } from '../support/fault-store.js'
@@ -505,4 +506,30 @@ test('CVE-2018-12546 the right of whoever published a retained message is asked 
     assert.deepEqual(await received(reader), found)
     await broker.stop()
   }
+})
+
+test('nothing is written before the store has been read to its end, however long that takes', async (t) => {
+  const before = new FaultStore()
+  const first = await startBroker({ conf: 'persistence true', store: before })
+  t.after(() => first.stop())
+  const will = { topic: 'w', payload: Buffer.from('gone') }
+  // Its session is changed by the start: it is there without its client.
+  await client(t, first, durable('connected', { will }))
+  const disk = await before.copy()
+  const asked: string[] = []
+  const slow: Store = {
+    async load(each) {
+      await disk.load(each)
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+      asked.push('read')
+    },
+    write(batch, done) {
+      asked.push('written')
+      disk.write(batch, done)
+    },
+    close: () => disk.close(),
+  }
+  const second = await startBroker({ conf: 'persistence true', store: slow })
+  await second.stop()
+  assert.deepEqual(asked.slice(0, 2), ['read', 'written'])
 })

@@ -50,7 +50,8 @@ export class Journal {
   private ticket = 1
   private dirty: Entry[] = []
   private waiters: Waiter[] = []
-  private isScheduled = false
+  /** Also before `begin`: what changes while the store is being read waits for the end of that. */
+  private isScheduled = true
   private isWriting = false
   /** What could not be written, by key, a byte a character; undefined while everything could. */
   private unwritten: Map<string, Buffer | undefined> | undefined = undefined
@@ -70,6 +71,12 @@ export class Journal {
     this.clock = clock
     this.durability = durability
     this.savedAt = clock()
+  }
+
+  /** The store has been read: from now on changes are written, those that came up meanwhile too. */
+  begin(): void {
+    this.isScheduled = false
+    if (this.dirty.length > 0 && this.isDue()) this.schedule()
   }
 
   /** A number for a record that nothing had before. */

@@ -67,6 +67,7 @@ export class Persistence implements SessionKeeper {
       await store.close()
       throw error
     }
+    journal.begin()
     context.journal = journal
     sessions.keeper = persistence
     router.retained.journal = new DurableRetained(journal)
