@@ -16,6 +16,7 @@ export function isIdentifiedByHandshake(listener: ListenerConfig): boolean {
 export function usernameOf(listener: ListenerConfig, { secured }: Peer): string | undefined {
   const name = listener.use_identity_as_username ? secured?.identity : secured?.subject
   if (name === undefined || name === '' || Buffer.byteLength(name) > MAX_USERNAME_BYTES) return undefined
-  // Control characters are refused in CONNECT too; NUL would end the name for whoever reads it as C does.
-  return /[\u0000-\u001f\u007f-\u009f]/.test(name) ? undefined : name
+  // Control characters are refused in CONNECT too; NUL would end the name for whoever reads it as C does. What was no UTF-8 has
+  // become U+FFFD, and different names the same one.
+  return /[\u0000-\u001f\u007f-\u009f\ufffd]/.test(name) ? undefined : name
 }

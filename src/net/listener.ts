@@ -288,7 +288,7 @@ export class Listener {
 
 function securedBy({ version, cipher, commonName, hasValidCertificate }: ProxyTls): Secured {
   const identity = hasValidCertificate ? commonName : undefined
-  return { version, cipher, identity, subject: undefined, certificates: [] }
+  return { version, cipher, identity, subject: undefined, certificates: [], key: undefined }
 }
 
 function isMissingFamily(error: unknown): boolean {

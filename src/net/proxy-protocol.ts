@@ -22,7 +22,7 @@ export interface ProxyHeader {
   readonly length: number
   /** The load balancer speaks for itself, to see whether somebody is there. */
   readonly isHealthCheck: boolean
-  /** Undefined when the load balancer does not know: then the address of the socket holds. A Unix socket has its path and port 0. */
+  /** Undefined when the load balancer does not know: then the address of the socket holds. A Unix socket has its path, as in a URI, and port 0. */
   readonly source: { readonly address: string; readonly port: number } | undefined
   /** Undefined when the client has come without TLS, or in version 1. */
   readonly tls: ProxyTls | undefined
@@ -127,7 +127,8 @@ function sourceOf(family: number, payload: Buffer): ProxyHeader['source'] {
   if (family !== 0x31) return undefined
   const path = payload.subarray(0, 108)
   const end = path.indexOf(0)
-  return { address: path.subarray(0, end < 0 ? 108 : end).toString(), port: 0 }
+  // The client has chosen it: without blanks it cannot look like the rest of a line of the log.
+  return { address: encodeURI(path.subarray(0, end < 0 ? 108 : end).toString()), port: 0 }
 }
 
 /** Shortest form (RFC 5952). */
@@ -153,9 +154,16 @@ function tlsOf(value: Buffer): ProxyTls | undefined {
   const fields = tlvs(value.subarray(5))
   if ((bits & SslBit.SSL) === 0) return undefined
   return {
-    version: fields.get(Tlv.SSL_VERSION)?.toString() ?? '',
-    cipher: fields.get(Tlv.SSL_CIPHER)?.toString() ?? '',
+    version: wordOf(fields.get(Tlv.SSL_VERSION)),
+    cipher: wordOf(fields.get(Tlv.SSL_CIPHER)),
     hasValidCertificate: (bits & SslBit.CERTIFICATE_IN_SESSION) !== 0 && value.readUInt32BE(1) === 0,
     commonName: fields.get(Tlv.SSL_CN)?.toString(),
   }
+}
+
+/** Printable ASCII without blanks, as the names of versions and ciphers are. */
+function wordOf(value: Buffer | undefined): string {
+  const text = value?.toString('latin1') ?? ''
+  if (!/^[!-~]*$/.test(text)) throw new ProxyHeaderError('the PROXY header names no version or cipher of TLS')
+  return text
 }

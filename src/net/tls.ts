@@ -69,6 +69,8 @@ export interface Secured {
   readonly subject: string | undefined
   /** What the client has shown here: its own certificate and those behind it. */
   readonly certificates: readonly X509Certificate[]
+  /** That the client has proved to know, of its PSK identity. */
+  readonly key: Buffer | undefined
 }
 
 /** How a handshake ends: one of the two is called, once. */
@@ -122,8 +124,11 @@ export class TlsAcceptor {
   private readonly own: readonly X509Certificate[]
   private readonly authorities: readonly X509Certificate[]
   private readonly revocationLists: readonly RevocationList[] | undefined
-  /** What clients have called themselves in a handshake with PSK, known here or not. */
-  private readonly identities = new WeakMap<TLSSocket, string>()
+  /** What clients have called themselves in a handshake with PSK, and the key of those that are known here. */
+  private readonly identities = new WeakMap<
+    TLSSocket,
+    { readonly identity: string; readonly key: Buffer | undefined }
+  >()
 
   /** @throws TlsFileError when a file cannot be used or OpenSSL refuses a setting */
   constructor(rules: TlsRules) {
@@ -169,8 +174,9 @@ export class TlsAcceptor {
   }
 
   private pskOf(psk: PskRules, socket: TLSSocket, identity: string): Buffer | null {
-    this.identities.set(socket, identity)
-    return psk.keyOf(identity) ?? null
+    const key = psk.keyOf(identity)
+    this.identities.set(socket, { identity, key })
+    return key ?? null
   }
 
   /** Waits for the handshake on an accepted socket from which nothing was read. */
@@ -218,10 +224,9 @@ export class TlsAcceptor {
 
   /** @param wanted the name under which the client has looked for this listener */
   private reasonOf(socket: TLSSocket, error: Error, wanted: string | undefined): string {
-    const identity = this.identities.get(socket)
-    if (identity === undefined) return tlsReason(error) + this.mismatch(error, wanted)
-    const isKnown = this.rules.psk?.keyOf(identity) !== undefined
-    return isKnown ? `wrong key for PSK identity '${identity}'` : `unknown PSK identity '${identity}'`
+    const psk = this.identities.get(socket)
+    if (psk === undefined) return tlsReason(error) + this.mismatch(error, wanted)
+    return `${psk.key === undefined ? 'unknown' : 'wrong key for'} PSK identity '${psk.identity}'`
   }
 
   /** The likely cause, when a client that was looking for another name refuses the certificate. */
@@ -248,22 +253,25 @@ export class TlsAcceptor {
 
   private factsOf(socket: TLSSocket, certificates: readonly X509Certificate[]): Secured {
     const [leaf] = certificates
+    const psk = this.identities.get(socket)
     return {
       version: socket.getProtocol() ?? '',
       cipher: socket.getCipher().name,
-      identity: leaf === undefined ? this.identities.get(socket) : commonName(socket.getPeerCertificate()),
+      identity: leaf === undefined ? psk?.identity : commonName(socket.getPeerCertificate()),
       subject: leaf && rfc2253Subject(leaf),
       certificates,
+      key: psk?.key,
     }
   }
 
   /** Why a client that has shaken hands under earlier rules would not be let in any more; undefined if it would. */
-  faultNow({ identity, certificates }: Secured): string | undefined {
+  faultNow({ identity, key, certificates }: Secured): string | undefined {
     const { clientCertificate, psk } = this.rules
-    if (psk !== undefined)
-      return identity === undefined || psk.keyOf(identity) !== undefined
-        ? undefined
-        : `unknown PSK identity '${identity}'`
+    if (psk !== undefined) {
+      const now = identity === undefined ? undefined : psk.keyOf(identity)
+      if (now === undefined) return `unknown PSK identity '${identity}'`
+      return key?.equals(now) ? undefined : `the key of PSK identity '${identity}' has changed`
+    }
     if (clientCertificate === 'unused') return undefined
     const [leaf, ...shown] = certificates
     if (leaf === undefined) return clientCertificate === 'required' ? 'client certificate missing' : undefined

@@ -167,7 +167,13 @@ test('PROXY v2: require_certificate and use_identity_as_username take the word o
 
 test('PROXY v2: without require_certificate, too, a name counts only with a valid certificate', async () => {
   const broker = await start('enable_proxy_protocol 2\nuse_identity_as_username true')
-  for (const fields of [Buffer.alloc(0), tls(1, 0, 'alice'), tls(7, 1, 'alice'), tls(7, 0, 'a\u0000b')])
+  for (const fields of [
+    Buffer.alloc(0),
+    tls(1, 0, 'alice'),
+    tls(7, 1, 'alice'),
+    tls(7, 0, 'a\u0000b'),
+    tls(7, 0, 'a\nb'),
+  ])
     assert.equal(await visit(broker, v2(fields), { username: 'alice' }), 4)
   assert.equal(await visit(broker, v2(tls(7, 0, 'alice'))), 0)
 })

@@ -9,7 +9,7 @@ import type { Disconnect } from '../../src/protocol/packets/disconnect.js'
 import { startBroker, type TestBroker } from '../support/broker-kit.js'
 import { type ConnectFields, connectPacket, RawClient } from '../support/raw-client.js'
 
-const KEYS = 'sensor:000102ff\nother:abc\nname\u0007:12\n'
+const KEYS = 'sensor:000102ff\nother:abc\nthird:33\nname\u0007:12\n'
 const CONF = 'psk_hint here\npsk_file {folder}/keys'
 
 let broker: TestBroker
@@ -108,29 +108,33 @@ test('PSK: an identity that cannot be a user name is refused by CONNACK', async 
   assert.equal(await visit(named, { identity: 'name\u0007', key: '12' }), 4)
 })
 
-test('PSK: a reload: whose key has changed has to go, the others stay', async () => {
-  const reloaded = await startBroker({ conf: `${CONF}\nuse_identity_as_username true`, files: { keys: KEYS } })
-  try {
-    const clients = await Promise.all(
-      [
-        { identity: 'sensor', key: '000102ff' },
-        { identity: 'other', key: '0abc' },
-      ].map(async (attempt) => {
-        const client = new RawClient(dial(reloaded, attempt))
+for (const users of ['false', 'true'])
+  test(`PSK: a reload: whose key is another or none has to go, the others stay (use_identity_as_username ${users})`, async () => {
+    const conf = `${CONF}\nuse_identity_as_username ${users}`
+    const reloaded = await startBroker({ conf, files: { keys: KEYS } })
+    try {
+      const open = async (identity: string, key: string) => {
+        const client = new RawClient(dial(reloaded, { identity, key }))
         client.version = 5
-        client.send(connectPacket({ version: 5, clientId: attempt.identity }))
+        client.send(connectPacket({ version: 5, clientId: identity }))
         await client.expect(PacketType.CONNACK)
         return client
-      }),
-    )
-    const [sensor, other] = clients as [RawClient, RawClient]
-    reloaded.reload({ conf: `${CONF}\nuse_identity_as_username true`, files: { keys: 'sensor:11\nother:abc\n' } })
-    assert.equal(((await sensor.expect(PacketType.DISCONNECT)) as Disconnect).reasonCode, 0x87)
-    assert.deepEqual(await other.settled(), [])
-    assert.equal(await visit(reloaded, { identity: 'sensor', key: '000102ff' }), 'closed')
-    assert.equal(await visit(reloaded, { identity: 'sensor', key: '11' }), 0)
-    await other.drop()
-  } finally {
-    await reloaded.stop()
-  }
-})
+      }
+      const sensor = await open('sensor', '000102ff')
+      const other = await open('other', '0abc')
+      const third = await open('third', '33')
+      reloaded.reload({ conf, files: { keys: 'sensor:11\nother:abc\n' } })
+      assert.equal(((await sensor.expect(PacketType.DISCONNECT)) as Disconnect).reasonCode, 0x87)
+      assert.equal(((await third.expect(PacketType.DISCONNECT)) as Disconnect).reasonCode, 0x87)
+      assert.deepEqual(await other.settled(), [])
+      assert.ok(
+        reloaded.log.some((line) => line.endsWith("disconnected: the key of PSK identity 'sensor' has changed.")),
+      )
+      assert.ok(reloaded.log.some((line) => line.endsWith("disconnected: unknown PSK identity 'third'.")))
+      assert.equal(await visit(reloaded, { identity: 'sensor', key: '000102ff' }), 'closed')
+      assert.equal(await visit(reloaded, { identity: 'sensor', key: '11' }), 0)
+      await other.drop()
+    } finally {
+      await reloaded.stop()
+    }
+  })

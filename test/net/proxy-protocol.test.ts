@@ -74,6 +74,12 @@ const cases: readonly {
     bytes: binary('21', '31', Buffer.alloc(216, 'p')),
     read: { source: { address: 'p'.repeat(108), port: 0 } },
   },
+  {
+    name: 'Unix stream with a path that looks like more',
+    version: 2,
+    bytes: binary('21', '31', Buffer.from('/a b:1 as c (p4\n\u00e4'.padEnd(215, '\0'))),
+    read: { source: { address: '/a%20b:1%20as%20c%20(p4%0A%C3%A4', port: 0 } },
+  },
   { name: 'unspecified', version: 2, bytes: binary('21', '00', tlv(0x04, 'noop')), read: {} },
   { name: 'LOCAL', version: 2, bytes: binary('20', '00', Buffer.alloc(0)), read: { isHealthCheck: true } },
   { name: 'LOCAL with an address', version: 2, bytes: binary('20', '11', IPV4), read: { isHealthCheck: true } },
@@ -182,6 +188,21 @@ const wrong: readonly { readonly name: string; readonly version: 1 | 2; readonly
   { name: 'a field of TLS of four bytes', version: 2, bytes: binary('21', '00', tlv(0x20, Buffer.alloc(4))) },
   { name: 'a wrong checksum', version: 2, bytes: summed(1) },
   { name: 'a checksum of three bytes', version: 2, bytes: binary('21', '00', tlv(0x03, Buffer.alloc(3))) },
+  {
+    name: 'a cipher with a blank',
+    version: 2,
+    bytes: binary('21', '00', ssl(1, 0, tlv(0x23, 'A CIPHER'))),
+  },
+  {
+    name: 'a version with a line end',
+    version: 2,
+    bytes: binary('21', '00', ssl(1, 0, tlv(0x21, 'TLSv1.3\n'))),
+  },
+  {
+    name: 'a cipher that is not ASCII',
+    version: 2,
+    bytes: binary('21', '00', ssl(1, 0, tlv(0x23, '\u00c4'))),
+  },
   {
     name: 'a field within that of TLS cut short',
     version: 2,
