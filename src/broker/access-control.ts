@@ -1,7 +1,6 @@
 // Who may connect and what they may do, for the listeners of one configuration: loads the files it names and asks them. A reload
 // makes a new object, so that a half-read state is never in force.
 
-import { createHash } from 'node:crypto'
 import { AccessFileError } from '../access/access-file-error.js'
 import { Acl } from '../access/acl.js'
 import { loadAclFile } from '../access/acl-file.js'
@@ -38,9 +37,10 @@ export class AccessControl {
 
   /**
    * Reads every file the listeners name.
+   * @param earlier what this is to come after: it knows who has logged in
    * @throws AccessError when one cannot be used: nobody is let in by mistake.
    */
-  constructor(config: Config, bcrypt: BcryptHasher) {
+  constructor(config: Config, bcrypt: BcryptHasher, earlier?: AccessControl) {
     const warnings: string[] = []
     const errors: AccessFileError[] = []
     const load = (files: readonly (string | undefined)[], read: (path: string) => readonly string[]) => {
@@ -58,7 +58,10 @@ export class AccessControl {
       (path) => {
         const file = loadPasswordFile(path)
         const limits = concurrent > 0 ? { concurrent } : {}
-        this.authenticators.set(path, new PasswordAuthenticator(file.users, bcrypt, limits))
+        const known = earlier?.authenticators.get(path)
+        const authenticator =
+          known?.renewed(file.users, limits) ?? new PasswordAuthenticator(file.users, bcrypt, limits)
+        this.authenticators.set(path, authenticator)
         return file.warnings
       },
     )
@@ -115,19 +118,14 @@ export class AccessControl {
   /** What admitted a user who has just logged in, as text that is another once the password has changed. */
   credentialOf(listener: ListenerConfig, username: string | undefined): string | undefined {
     const { password_file: file } = listener
-    if (username === undefined) return undefined
-    if (isIdentifiedByHandshake(listener)) return digest(this.pskOf(listener, username))
-    if (file === undefined) return undefined
+    if (username === undefined || file === undefined || isIdentifiedByHandshake(listener)) return undefined
     return this.authenticators.get(file)?.credentialOf(username)
   }
 
   /** Why a connected client, admitted by `credential` under earlier rules, would not be let in again; undefined if it would. */
   refusalNow(listener: ListenerConfig, username: string | undefined, credential: string | undefined): Refusal {
-    if (isIdentifiedByHandshake(listener)) {
-      // Of a certificate it is not kept who signed it: what was admitted stays.
-      const isSame = listener.psk_hint === undefined || credential === this.credentialOf(listener, username)
-      return isSame ? undefined : 'the PSK identity or its key has changed'
-    }
+    // Whether its certificate or key still counts is known to net/tls.
+    if (isIdentifiedByHandshake(listener)) return undefined
     const isAnonymous = username === undefined || listener.password_file === undefined
     if (isAnonymous) return listener.allow_anonymous ? undefined : 'anonymous clients are no longer allowed'
     const now = this.credentialOf(listener, username)
@@ -141,10 +139,6 @@ export class AccessControl {
     if (acl === undefined) throw new Error(`ACL file ${listener.acl_file} is not loaded`)
     return acl.rightsFor(username, clientId)
   }
-}
-
-function digest(key: Buffer | undefined): string | undefined {
-  return key && createHash('sha256').update(key).digest('hex')
 }
 
 const refusalTexts = {

@@ -243,7 +243,7 @@ export class Broker implements HandlerHost {
   reload(fresh: Config): Config {
     const { context } = this
     const { log } = context
-    const next = prepareReload(context.config, fresh, this.bcrypt)
+    const next = prepareReload(context, fresh, this.bcrypt)
     if ('errors' in next) return this.keepsOld(next.errors)
     context.router.settle()
     const sockets = this.listeners.prepare(next.config)

@@ -25,14 +25,18 @@ export interface Rejection {
  * Compares the configuration in force with `fresh` and reads the files that `fresh` names. Has no effect of its own, so that a
  * half-read state is never in force (CVE-2017-7652).
  */
-export function prepareReload(inForce: Config, fresh: Config, bcrypt: BcryptHasher): Replacement | Rejection {
+export function prepareReload(
+  inForce: { readonly config: Config; readonly access: AccessControl },
+  fresh: Config,
+  bcrypt: BcryptHasher,
+): Replacement | Rejection {
   const errors = fresh.problems.map(({ message }) => message)
   // Without all of its lines a file says nothing about its listeners.
-  if (errors.length === 0) errors.push(...listenerChanges(inForce.listeners, fresh.listeners))
-  const merged = merge(inForce, fresh)
+  if (errors.length === 0) errors.push(...listenerChanges(inForce.config.listeners, fresh.listeners))
+  const merged = merge(inForce.config, fresh)
   let access: AccessControl | undefined
   try {
-    access = new AccessControl(merged.config, bcrypt)
+    access = new AccessControl(merged.config, bcrypt, inForce.access)
   } catch (error) {
     if (!(error instanceof AccessError)) throw error
     errors.push(...error.errors.flatMap(({ message }) => message.split('\n')))

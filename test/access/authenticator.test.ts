@@ -141,9 +141,28 @@ describe('a second login is cheap', () => {
     assert.equal(computed.length, 3)
     assert.equal(authenticator.checkCached('a', wrong), false)
   })
-  test('a new object, as after a reload, remembers nothing', async () => {
-    await counting(`a:${HORSE_6}\n`).authenticator.check('a', right)
-    assert.equal(counting(`a:${HORSE_6}\n`).authenticator.checkCached('a', right), false)
+  test('after a reload, too, unless the line is another one', async () => {
+    const { authenticator, computed } = counting(`a:${HORSE_6}\nb:${HORSE_6}\nc:${HORSE_6}\n`)
+    for (const username of ['a', 'b', 'c']) await authenticator.check(username, right)
+    const renewed = authenticator.renewed(usersOf(`a:${HORSE_6}\nb:${HORSE_7}\n`))
+    assert.deepEqual(
+      ['a', 'b', 'c'].map((username) => renewed.checkCached(username, right)),
+      [true, false, false],
+    )
+    assert.equal(await renewed.check('b', right), 'accepted')
+    assert.equal(await renewed.check('c', right), 'unknown-user')
+    assert.equal(computed.length, 5)
+  })
+  test('and one that was under way at a reload counts for the same line', async () => {
+    const { authenticator, computed, close, open } = counting(`a:${HORSE_6}\n`, { concurrent: 1 })
+    close()
+    const early = authenticator.check('a', right)
+    const renewed = authenticator.renewed(usersOf(`a:${HORSE_6}\n`), { concurrent: 1 })
+    const late = renewed.check('a', right)
+    open()
+    assert.deepEqual(await Promise.all([early, late]), ['accepted', 'accepted'])
+    assert.equal(computed.length, 1)
+    assert.equal(renewed.checkCached('a', right), true)
   })
   test('many clients with one password at once cost one check', async () => {
     const { authenticator, computed, close, open } = counting(`a:${HORSE_6}\n`, { concurrent: 1, waiting: 0 })
@@ -156,6 +175,22 @@ describe('a second login is cheap', () => {
 })
 
 describe('D3.4: limits', () => {
+  test('a reload does not let more be computed at once', async () => {
+    const limits = { concurrent: 1 }
+    const { authenticator, computed, close, open } = counting(`a:${HORSE_6}\n`, limits)
+    close()
+    const checks = [authenticator.check('a', Buffer.from('1'))]
+    let latest = authenticator
+    for (const password of ['2', '3']) {
+      latest = latest.renewed(usersOf(`a:${HORSE_6}\n`), limits)
+      checks.push(latest.check('a', Buffer.from(password)))
+    }
+    await new Promise(setImmediate)
+    assert.equal(computed.length, 1)
+    open()
+    assert.deepEqual(await Promise.all(checks), ['wrong-password', 'wrong-password', 'wrong-password'])
+  })
+
   test('no more than allowed are computed at once, the rest in order', async () => {
     const { authenticator, computed, close, open } = counting(`a:${HORSE_6}\n`, { concurrent: 2, waiting: 10 })
     close()
