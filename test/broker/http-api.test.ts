@@ -12,6 +12,9 @@ import { startBroker, type TestBroker } from '../support/broker-kit.js'
 /** `alice` with the password `secret`, at the lowest cost. */
 const PASSWORDS = 'alice:$2b$04$0grU.Kiv1hgfD39SOQIF9euvMLHYY7bMIf8NqzY1X7JtR/JwIgHrm\n'
 
+/** More than is read in one go. */
+const LARGE = Buffer.alloc(300_000, 'large')
+
 const folder = mkdtempSync(join(tmpdir(), 'tsmq-http-'))
 const site = join(folder, 'site')
 let broker: TestBroker
@@ -28,6 +31,10 @@ before(async () => {
   execFileSync('mkfifo', [join(site, 'queue')])
   symlinkSync(join(folder, 'secret.txt'), join(site, 'link'))
   symlinkSync('data.json', join(site, 'inside'))
+  mkdirSync(join(site, '..data'))
+  for (const name of ['.htpasswd', 'sub/.env', '..data/mounted.txt']) writeFileSync(join(site, name), 'hidden')
+  symlinkSync('..data/mounted.txt', join(site, 'mounted.txt'))
+  writeFileSync(join(site, 'large'), LARGE)
   broker = await startBroker({ conf: `protocol http_api\nhttp_dir ${site}` })
 })
 after(async () => {
@@ -109,6 +116,12 @@ const files: readonly {
   { path: '//data.json', status: 400 },
   { path: '/data.json/.', status: 400 },
   { path: '/queue', status: 404 },
+  { path: '/.htpasswd', status: 404 },
+  { path: '/%2ehtpasswd', status: 404 },
+  { path: '/sub/.env', status: 404 },
+  { path: '/..data/mounted.txt', status: 404 },
+  { path: '/mounted.txt', status: 200, body: 'hidden' },
+  { path: '/large', status: 200, body: LARGE.toString() },
   { path: '/data.json%00.html', status: 400 },
   { path: '/%zz', status: 400 },
   { path: 'http://127.0.0.1/data.json', status: 400 },
@@ -125,6 +138,18 @@ describe('files', () => {
       if (type !== undefined) assert.match(head.toLowerCase(), new RegExp(`content-type: ${type}`))
       assert.ok(!text.includes('secret'))
     })
+
+  test('many at once, and some who leave in the middle', async () => {
+    const leave = () =>
+      new Promise<void>((resolve) => {
+        const socket = connect(broker.port, '127.0.0.1', () => socket.write('GET /large HTTP/1.1\r\nHost: x\r\n\r\n'))
+        socket.once('data', () => socket.destroy()).on('close', () => resolve())
+      })
+    const read = async () =>
+      assert.deepEqual(Buffer.from(await (await get(broker.port, '/large')).arrayBuffer()), LARGE)
+    await Promise.all(Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? leave() : read())))
+    await read()
+  })
 
   test('none without http_dir', async (t) => {
     const own = await startBroker({ conf: 'protocol http_api' })

@@ -9,7 +9,7 @@ import type { BrokerContext } from '../context.js'
 import type { BoundListener } from '../listeners.js'
 import type { OpenListener } from '../open-listener.js'
 import { isEncrypted } from './broker-commands.js'
-import { sendFile } from './http-files.js'
+import { HttpFiles } from './http-files.js'
 
 /** As whom the ACL is asked. */
 const CLIENT_ID = 'http-api'
@@ -35,6 +35,7 @@ export class HttpApi {
   /** What is answered to `GET /api/v1/<name>`: text as it is, anything else as JSON. */
   private readonly answers: ReadonlyMap<string, () => string | object>
   private readonly server: Server
+  private readonly files = new HttpFiles()
   private readonly visits = new Map<Duplex, Visit>()
 
   constructor(context: BrokerContext, sources: ApiSources) {
@@ -72,6 +73,7 @@ export class HttpApi {
   tick(now: number): void {
     const longest = this.context.config.connect_timeout * 1000
     for (const [stream, { since }] of this.visits) if (now - since >= longest) stream.destroy()
+    this.files.tick()
   }
 
   /** Ends all of them. */
@@ -129,7 +131,7 @@ export class HttpApi {
     const prefix = '/api/v1/'
     const source = path.startsWith(prefix) ? this.answers.get(path.slice(prefix.length)) : undefined
     if (source === undefined) {
-      await sendFile(listener.config.http_dir, path, response, () => answer(response, 404, 'not found'))
+      if (!(await this.files.send(listener.config.http_dir, path, response))) answer(response, 404, 'not found')
       return
     }
     const content = source()

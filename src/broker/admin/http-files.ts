@@ -1,10 +1,12 @@
-// The files of a folder, over HTTP: regular files below its real path only, whatever `..` or symbolic links say.
+// The files of a folder, over HTTP: regular files below its real path only, whatever `..` or symbolic links say, and nothing whose
+// path has a name with a dot in front. Only a few files are worked on at once, so that a folder on a network that does not answer
+// leaves the process enough threads for everything else.
 
 import { constants } from 'node:fs'
-import { open, realpath } from 'node:fs/promises'
+import { type FileHandle, open, realpath } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import { extname, join, sep } from 'node:path'
-import { pipeline } from 'node:stream/promises'
+import { Turns } from './turns.js'
 
 const TYPES = new Map([
   ['.css', 'text/css; charset=utf-8'],
@@ -22,47 +24,73 @@ const TYPES = new Map([
   ['.woff2', 'font/woff2'],
 ])
 
-/** Sends the file at `path` below `folder`, `index.html` for a path that ends in `/`; or calls `onMissing`. */
-export async function sendFile(
-  folder: string | undefined,
-  path: string,
-  response: ServerResponse,
-  onMissing: () => void,
-): Promise<void> {
-  const file =
-    folder === undefined ? undefined : await openBelow(folder, path.endsWith('/') ? `${path}index.html` : path)
-  if (file === undefined) {
-    onMissing()
-    return
+/** Of the four threads that Node has for files and passwords. */
+const MOST_AT_ONCE = 2
+/** Bytes read in one go. */
+const CHUNK = 65_536
+
+export class HttpFiles {
+  private readonly turns = new Turns(MOST_AT_ONCE)
+
+  /** Forgets requests whose connections have ended while they waited. */
+  tick(): void {
+    this.turns.sweep()
   }
-  const { handle, size, name } = file
-  response.setHeader('Content-Type', TYPES.get(extname(name).toLowerCase()) ?? 'application/octet-stream')
-  response.setHeader('Content-Length', size)
-  // A file that grows meanwhile is sent as it was; whoever is gone in the middle has nobody to be told.
-  if (size > 0) await pipeline(handle.createReadStream({ start: 0, end: size - 1 }), response).catch(() => {})
-  else {
-    response.end()
-    await handle.close()
+
+  /** Sends the file at `path` below `folder`, `index.html` for a path that ends in `/`; false, with nothing sent, without one. */
+  async send(folder: string | undefined, path: string, response: ServerResponse): Promise<boolean> {
+    // Such files are not meant to be seen: .git, .htpasswd.
+    if (folder === undefined || path.includes('/.')) return false
+    const isWanted = () => !response.destroyed
+    const whole = path.endsWith('/') ? `${path}index.html` : path
+    const file = await this.turns.take(() => openBelow(folder, whole), isWanted)
+    if (file === undefined) return false
+    const { handle, size, name } = file
+    try {
+      response.setHeader('Content-Type', TYPES.get(extname(name).toLowerCase()) ?? 'application/octet-stream')
+      response.setHeader('Content-Length', size)
+      // A file that grows meanwhile is sent as it was.
+      for (let at = 0; at < size && isWanted(); ) {
+        const length = Math.min(CHUNK, size - at)
+        const read = await this.turns.take(() => handle.read(Buffer.allocUnsafe(length), 0, length, at), isWanted)
+        // It has become shorter, or whoever wanted it is gone.
+        if (read === undefined || read.bytesRead === 0) break
+        at += read.bytesRead
+        if (!response.write(read.buffer.subarray(0, read.bytesRead)) && isWanted()) await drained(response)
+      }
+      // Short of what was announced, the end of the connection tells.
+      response.end()
+    } finally {
+      await this.turns.take(() => handle.close())
+    }
+    return true
   }
 }
 
 async function openBelow(folder: string, path: string) {
+  let handle: FileHandle | undefined
   try {
     const root = await realpath(folder)
     const name = await realpath(join(root, path))
     if (!name.startsWith(root.endsWith(sep) ? root : root + sep)) return undefined
     // Without waiting: a FIFO has no reader's other end.
-    const handle = await open(name, constants.O_RDONLY | constants.O_NONBLOCK)
-    const { size, isFile } = await describe(handle)
-    if (isFile) return { handle, size, name }
-    await handle.close()
+    handle = await open(name, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stats = await handle.stat()
+    if (stats.isFile()) return { handle, size: stats.size, name }
   } catch {
     // What cannot be read is not there.
   }
+  await handle?.close()
   return undefined
 }
 
-async function describe(handle: Awaited<ReturnType<typeof open>>) {
-  const stats = await handle.stat()
-  return { size: stats.size, isFile: stats.isFile() }
+/** Room for more, or the end. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done)
+      resolve()
+    }
+    response.on('drain', done).on('close', done)
+  })
 }
