@@ -1,7 +1,8 @@
 // Colour for the broker's log where a person reads it: on a terminal, unless NO_COLOR says otherwise. chalk is loaded only then.
 
+import type { LogPainter } from '../broker/admin/line-writer.js'
 import type { LogType } from '../broker/admin/log.js'
-import type { LogOutlets, LogPainter } from '../broker/admin/log-sinks.js'
+import type { LogOutlets } from '../broker/admin/log-sinks.js'
 import type { Streams } from './terminal.js'
 
 /** How the lines of the standard streams are painted; loads chalk if one of them is a terminal. */

@@ -80,6 +80,19 @@ describe('log_dest syslog', together, () => {
     })
 })
 
+test('log_dest file on a full disk: said once, and at the end how much is lost', {
+  ...together,
+  skip: !existsSync('/dev/full'),
+}, async () => {
+  const { port, program, stop } = await startTsmq({ conf: `${anonymous}log_dest file /dev/full\nlog_dest stdout\n` })
+  for (let at = 0; at < 5; at++) await (await RawClient.connect(port, { clientId: `${at}` })).client.drop()
+  assert.equal(await stop(), 0)
+  const said = program.stderr.split('\n').filter((line) => line.includes('/dev/full'))
+  assert.match(said[0] ?? '', /^tsmq: log file \/dev\/full cannot be written: no space left on device; /)
+  assert.match(said[1] ?? '', /^tsmq: log file \/dev\/full could not be written to the end: \d+ lines are lost$/)
+  assert.equal(said.length, 2)
+})
+
 test('log_dest topic: by type, not retained, for a while; never what is debug', together, async () => {
   const conf = `${anonymous}log_dest topic\nlog_dest stdout\nlog_type all\nlog_timestamp false\nsys_interval 0\n`
   const { port, stop } = await startTsmq({ conf })

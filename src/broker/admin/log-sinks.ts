@@ -1,22 +1,15 @@
 // Where the lines of the log go: the standard streams, a file, syslog, topics. A place that cannot be used is replaced by standard
 // error, so that what is logged is never lost in silence.
 
-import { closeSync, constants, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
 import { symlinksAllowed } from '../../access/restricted-file.js'
 import type { Config } from '../../options/config.js'
+import { LineWriter, type LineWriterParts, type LogPainter } from './line-writer.js'
 import type { LogSink, LogType } from './log.js'
 import { openSyslog } from './syslog.js'
 
-/** Bytes of log that may wait for a pipe nobody reads; further lines are lost. */
-const MOST_PENDING = 1_048_576
-/** ms */
-const RETRY = 20
-
 const STDOUT = 1
 const STDERR = 2
-
-/** Makes a line for a terminal: its text in the colour of its type. */
-export type LogPainter = (text: string, type: LogType, time: string) => string
 
 /** What the log needs from outside. */
 export interface LogOutlets {
@@ -51,24 +44,24 @@ export function openLogSinks(
   const { painters, publish, onFailure } = outlets
   const sinks: LogSink[] = []
   const closers: (() => void)[] = []
-  const stream = (descriptor: number, paint?: LogPainter): LogSink => {
-    const writer = new LineWriter(descriptor, paint)
-    closers.push(writer.flush)
+  const stream = (descriptor: number, parts: LineWriterParts): LogSink => {
+    const writer = new LineWriter(descriptor, parts)
+    closers.push(() => writer.close())
     return writer.write
   }
-  const instead = (): LogSink => stream(STDERR, painters.stderr)
+  const instead = (): LogSink => stream(STDERR, { paint: painters.stderr })
   for (const destination of destinations)
     switch (destination.to) {
       case 'stdout':
-        sinks.push(stream(STDOUT, painters.stdout))
+        sinks.push(stream(STDOUT, { paint: painters.stdout }))
         break
       case 'stderr':
-        sinks.push(stream(STDERR, painters.stderr))
+        sinks.push(instead())
         break
       case 'file':
         try {
           const file = openLogFile(destination.path)
-          sinks.push(stream(file))
+          sinks.push(stream(file, { onFault: (message) => onFailure(`log file ${destination.path} ${message}`) }))
           closers.push(() => closeSync(file))
         } catch (error) {
           onFailure(`cannot open log file ${destination.path}: ${error instanceof Error ? error.message : error}`)
@@ -97,40 +90,4 @@ export function openLogSinks(
 function openLogFile(path: string): number {
   const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW = 0 } = constants
   return openSync(path, O_WRONLY | O_APPEND | O_CREAT | (symlinksAllowed() ? 0 : O_NOFOLLOW), 0o600)
-}
-
-/** Lines on their way to a descriptor: written together at the end of the turn, so that a busy broker does not wait for each. */
-class LineWriter {
-  private readonly descriptor: number
-  private readonly paint: LogPainter
-  private pending: Buffer[] = []
-  private size = 0
-
-  constructor(descriptor: number, paint: LogPainter = (text, _, time) => time + text) {
-    this.descriptor = descriptor
-    this.paint = paint
-  }
-
-  readonly write: LogSink = (text, type, time) => {
-    if (this.size > MOST_PENDING) return
-    if (this.size === 0) setImmediate(this.flush)
-    const bytes = Buffer.from(`${this.paint(text, type, time)}\n`)
-    this.pending.push(bytes)
-    this.size += bytes.length
-  }
-
-  /** Writes what is pending. What a full pipe does not take waits for its reader, up to a limit. */
-  readonly flush = (): void => {
-    if (this.size === 0) return
-    let bytes = Buffer.concat(this.pending)
-    try {
-      while (bytes.length > 0) bytes = bytes.subarray(writeSync(this.descriptor, bytes))
-    } catch (error) {
-      const isFull = error instanceof Error && 'code' in error && error.code === 'EAGAIN'
-      if (isFull) setTimeout(this.flush, RETRY).unref()
-      else bytes = Buffer.alloc(0)
-    }
-    this.pending = bytes.length > 0 ? [bytes] : []
-    this.size = bytes.length
-  }
 }
