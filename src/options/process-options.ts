@@ -37,7 +37,7 @@ export const processOptions = [
     kind: 'path',
     scope: 'global',
     reload: 'no',
-    help: 'File that holds the process id while the broker runs.',
+    help: 'File that holds the process id while the broker runs; not a symbolic link.',
   },
   {
     name: 'connection_messages',
@@ -45,7 +45,7 @@ export const processOptions = [
     scope: 'global',
     default: true,
     reload: 'yes',
-    help: 'Log when clients connect and disconnect.',
+    help: 'Log when clients connect and disconnect; logins that are refused are logged in any case.',
   },
   {
     name: 'log_dest',

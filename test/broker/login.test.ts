@@ -79,3 +79,20 @@ test('F98 [MQTT-3.1.4-6] packets behind a CONNECT that is refused are not proces
   assert.deepEqual(await client.closed(), [{ type: 2, sessionPresent: false, reasonCode: 5, properties: {} }])
   assert.deepEqual(await watcher.settled(), [])
 })
+
+test('connection_messages false: who comes and goes is not logged, who is refused is', async (t) => {
+  const conf = 'connection_messages false\npassword_file {folder}/passwords'
+  const own = await startBroker({ conf, files: { passwords: `${USER}\n` }, debug: false })
+  t.after(() => own.stop())
+  own.forgetLog()
+  const { client } = await RawClient.connect(own.port, { clientId: 'alice', ...credentials })
+  await client.drop()
+  const { connack } = await RawClient.connect(own.port, { clientId: 'x', ...credentials, password: 'wrong' })
+  assert.equal(connack.reasonCode, 5)
+  const [line, ...more] = own.log
+  assert.match(
+    line ?? '',
+    /^Refused login from 127\.0\.0\.1:\d+ on port \d+: wrong password \(client 'x', user 'alice'\)\.$/,
+  )
+  assert.deepEqual(more, [])
+})

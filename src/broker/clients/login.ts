@@ -223,15 +223,16 @@ export class Login {
     this.host.onRefused(reason)
   }
 
+  /** Whatever `connection_messages` says: somebody has tried to get in. */
   private logRefusal(reason: string): void {
-    const { config, log } = this.context
-    if (!config.connection_messages) return
     const { address, port } = this.peer
     const { clientId, username } = this.connect ?? {}
     const client = clientId ? `client '${clientId}'` : 'no client id'
     const user = username === undefined ? 'no user name' : `user '${username}'`
     // What the client has chosen comes last: it can neither look like the rest nor push it off the end of the line.
-    log.notice(`Refused login from ${address}:${port} on port ${this.listener.port}: ${reason} (${client}, ${user}).`)
+    this.context.log.notice(
+      `Refused login from ${address}:${port} on port ${this.listener.port}: ${reason} (${client}, ${user}).`,
+    )
   }
 }
 
