@@ -9,13 +9,17 @@ import { packageVersion } from '../version.js'
 import { BrokerLog } from './broker-log.js'
 import { KeyLogFile } from './key-log.js'
 import { logPainters } from './log-painters.js'
-import { writePidFile } from './pid-file.js'
+import { OwnFile } from './own-file.js'
+import { paced } from './paced.js'
 import { ProcessError } from './process-error.js'
 import { become, planIdentity } from './process-identity.js'
-import { ReadyFile } from './ready-file.js'
+import { readyReport } from './ready-report.js'
 import { onRealTimeSignal } from './real-time-signal.js'
 import { looseFiles } from './secret-files.js'
 import { ServiceManager } from './service-manager.js'
+
+/** ms that belong to clients between two reloads. */
+const RELOAD_PAUSE = 500
 
 /** The way the process hears and speaks. */
 export interface ProcessParts {
@@ -47,10 +51,11 @@ export async function runUntilSignal(
   const { log } = brokerLog
   const version = packageVersion()
   const { config_file: files } = values
-  const readyFile = values.ready_file === undefined ? undefined : new ReadyFile(values.ready_file)
+  const readyFile = values.ready_file === undefined ? undefined : new OwnFile(values.ready_file, '--ready-file')
+  readyFile?.clear()
+  const pidFile = config.pid_file === undefined ? undefined : new OwnFile(config.pid_file, 'pid_file')
   const keyLogFile = values.tls_keylog
   const keyLog = keyLogFile === undefined ? undefined : new KeyLogFile(keyLogFile, (text) => log.error(text))
-  let removePidFile = () => {}
   log.info(`tsmq version ${version} starting`)
   log.info(files.length > 0 ? `Config loaded from ${files.join(', ')}.` : 'Using default config.')
   if (keyLogFile !== undefined)
@@ -64,6 +69,7 @@ export async function runUntilSignal(
     const onBound = (bound: readonly BoundListener[]) => {
       warnOfLooseFiles(config)
       if (plan.identity !== undefined) {
+        for (const file of [pidFile, readyFile]) file?.reserve(plan.identity)
         become(
           plan.identity,
           bound.filter(({ family }) => family === 'unix').map(({ address }) => address),
@@ -72,15 +78,15 @@ export async function runUntilSignal(
       }
       for (const warning of plan.warnings) log.warning(warning)
       brokerLog.reopen()
-      if (config.pid_file !== undefined) removePidFile = writePidFile(config.pid_file)
+      pidFile?.write(String(process.pid))
     }
     const stopped = untilSignal({
-      SIGHUP: () => {
+      SIGHUP: paced(() => {
         log.info('Reloading config.')
         const inForce = running.reload(readConfig())
         brokerLog.reopen(inForce)
         warnOfLooseFiles(inForce)
-      },
+      }, RELOAD_PAUSE),
       SIGUSR1: () => log.info(running.save() ? 'Saving the store.' : 'There is no persistence: nothing to save.'),
       SIGUSR2: () => process.stdout.write(running.describe()),
     })
@@ -90,7 +96,7 @@ export async function runUntilSignal(
     if (config.listeners[0]?.local_only === true && bound[0] !== undefined) adviseLocal(log, bound[0].port)
     const manager = new ServiceManager(process.env, (message) => log.warning(message))
     manager.ready()
-    readyFile?.write(bound)
+    readyFile?.write(`${JSON.stringify(readyReport(bound))}\n`)
     onRunning(bound)
     await stopped
     manager.stopping()
@@ -99,7 +105,7 @@ export async function runUntilSignal(
   } finally {
     readyFile?.remove()
     keyLog?.close()
-    removePidFile()
+    pidFile?.remove()
     brokerLog.close()
   }
 }

@@ -13,7 +13,7 @@ import { ProcessError } from './process-error.js'
 import { actAs, type Identity, planIdentity } from './process-identity.js'
 import { looseFiles } from './secret-files.js'
 import { checkTls } from './tls-checks.js'
-import { checkWritableFiles } from './writable-file-checks.js'
+import { checkPidFile, checkWritableFiles } from './writable-file-checks.js'
 
 /** Looks at `config`, and with `bind` at the ports, too. */
 export async function checkConfig(config: Config, { bind }: { readonly bind: boolean }): Promise<Findings> {
@@ -33,6 +33,7 @@ export async function checkConfig(config: Config, { bind }: { readonly bind: boo
   }
   if (identity === undefined) check()
   else actAs(identity, check)
+  checkPidFile(config, findings)
   checkListeners(config, findings)
   if (bind) await tryListeners(config, findings)
   return findings

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import type { BoundListener } from '../broker/listeners.js'
 import { EXIT_STATUS } from './exit.js'
-import { type ReadyReport, readyReport } from './ready-file.js'
+import { type ReadyReport, readyReport } from './ready-report.js'
 
 /** Tells the broker's process what it is; taken out of its environment at once. */
 const MARK = 'TSMQ_PRIVATE'

@@ -1,5 +1,5 @@
-// Whether the broker could write what it is told to write: log files, the pid file, the folder of the database. Called as the user it
-// becomes. A folder is tried with a file that is removed at once: permissions alone do not tell.
+// Whether the broker could write what it is told to write: log files, the pid file, the folder of the database. A
+// folder is tried with a file that is removed at once: permissions alone do not tell.
 
 import { closeSync, constants, lstatSync, openSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -12,22 +12,27 @@ import type { Findings } from './config-findings.js'
 
 const { O_WRONLY, O_APPEND, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants
 
+/** The log file and the database. To be called as the user that the broker becomes. */
 export function checkWritableFiles(config: Config, findings: Findings): void {
-  const report = (severity: 'error' | 'warning', directive: string, path: string, fault: string | undefined) => {
-    if (fault !== undefined)
-      findings.about(severity, directive, undefined, `${directive} ${path} cannot be written: ${fault}`)
-  }
   // The broker goes on without its log file, which nobody may notice.
   for (const destination of config.log_dest)
     if (destination.to === 'file')
-      report('error', 'log_dest', destination.path, faultOfFile(destination.path, symlinksAllowed()))
-  if (config.pid_file !== undefined) report('error', 'pid_file', config.pid_file, faultOfFile(config.pid_file, true))
-  if (config.persistence) {
-    const folder = config.persistence_location ?? '.'
-    report('error', 'persistence_location', folder, faultOfFolder(folder))
-    const fault = faultOfStore(storePath(config))
-    if (fault !== undefined) findings.about('error', 'persistence', undefined, fault)
-  }
+      report(findings, 'log_dest', destination.path, faultOfFile(destination.path, symlinksAllowed()))
+  if (!config.persistence) return
+  const folder = config.persistence_location ?? '.'
+  report(findings, 'persistence_location', folder, faultOfFolder(folder))
+  const fault = faultOfStore(storePath(config))
+  if (fault !== undefined) findings.about('error', 'persistence', undefined, fault)
+}
+
+/** To be called as the user who starts the broker, because its place is kept before the broker becomes somebody else. */
+export function checkPidFile({ pid_file: path }: Config, findings: Findings): void {
+  if (path !== undefined) report(findings, 'pid_file', path, faultOfReplacing(path) ?? faultOfFile(path, false))
+}
+
+function report(findings: Findings, directive: string, path: string, fault: string | undefined): void {
+  if (fault !== undefined)
+    findings.about('error', directive, undefined, `${directive} ${path} cannot be written: ${fault}`)
 }
 
 /** Why a file could not be opened for writing; one that is not there is not made. */
@@ -55,7 +60,16 @@ function faultOfStore(path: string): string | undefined {
   }
 }
 
-function faultOfFolder(path: string): string | undefined {
+/** What is more than a file, a link to one or a device, is not replaced by one. Undefined when nothing or a file is there. */
+export function faultOfReplacing(path: string): string | undefined {
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  if (stats === undefined || stats.isFile()) return undefined
+  if (stats.isSymbolicLink()) return 'is a symbolic link'
+  return stats.isDirectory() ? 'is a directory' : 'is not a regular file'
+}
+
+/** Why no file can be made there; undefined when one can. */
+export function faultOfFolder(path: string): string | undefined {
   const trial = join(path, `.tsmq-test-${process.pid}`)
   try {
     closeSync(openSync(trial, 'wx', 0o600))

@@ -183,7 +183,7 @@ describe('--ready-file', { concurrency: 3 }, () => {
   test('a folder that is not there: exit 14', async () => {
     const { status, stderr } = await tsmq('-p', '0', '--ready-file', join(folder, 'no', 'ready')).end()
     assert.equal(status, 14)
-    assert.match(stderr, /^tsmq: cannot write the ready file .*no such file or directory$/m)
+    assert.match(stderr, /^tsmq: cannot write --ready-file .*no such file or directory$/m)
   })
 
   test('is not there when the broker does not start', async () => {

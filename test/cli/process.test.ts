@@ -7,19 +7,23 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { after, describe, test } from 'node:test'
 import type { Disconnect } from '../../src/protocol/packets/disconnect.js'
 import { passwordFile } from '../support/password-lines.js'
+import { Program } from '../support/program.js'
 import { RawClient } from '../support/raw-client.js'
 import { command, startTsmq } from '../support/tsmq-process.js'
 
@@ -130,9 +134,109 @@ describe('pid_file', together, () => {
     const { file } = write('listener 0 127.0.0.1\npid_file {folder}/none/pid\n')
     const { status, stderr } = await tsmq(['-c', file])
     assert.equal(status, 14)
-    assert.match(stderr, /^tsmq: cannot write pid_file: .*none\/pid/m)
+    assert.match(stderr, /^tsmq: cannot write pid_file .*none\/pid: no such file or directory$/m)
+  })
+
+  test('of a broker that was killed is replaced', async () => {
+    const { folder, file } = write('listener 0 127.0.0.1\npid_file {folder}/pid\n', { pid: '123456789' })
+    const program = command('tsmq', ['-c', file], { cwd: folder })
+    await program.line(/ running$/)
+    assert.equal(readFileSync(join(folder, 'pid'), 'utf8'), String(program.pid))
+    assert.equal((await program.stop()).status, 0)
+    assert.deepEqual(readdirSync(folder), ['tsmq.conf'])
+  })
+
+  test('of the broker that is running is left alone by one that cannot start', async () => {
+    const { program, port, folder, stop } = await startTsmq({ conf: `${anonymous}pid_file {folder}/pid\n` })
+    try {
+      const { file } = write(`listener ${port} 127.0.0.1\npid_file ${folder}/pid\n`)
+      assert.equal((await tsmq(['-c', file])).status, 1)
+      assert.equal(readFileSync(join(folder, 'pid'), 'utf8'), String(program.pid))
+    } finally {
+      await stop()
+    }
   })
 })
+
+/** What tells others of the process, and by which words a broker is told of it. */
+const ownFiles: readonly { readonly name: string; readonly conf: string; readonly args: readonly string[] }[] = [
+  { name: 'pid_file', conf: 'pid_file {folder}/own/it\n', args: [] },
+  { name: '--ready-file', conf: '', args: ['--ready-file', '{folder}/own/it'] },
+]
+for (const { name, conf, args } of ownFiles)
+  describe(`${name} in a folder of others`, together, () => {
+    const prepare = (more = '') => {
+      const { folder, file } = write(`listener 0 127.0.0.1\n${anonymous}${conf}${more}`)
+      mkdirSync(join(folder, 'own'))
+      const words = ['-c', file, ...args.map((word) => word.replace('{folder}', folder))]
+      return { folder, words, path: join(folder, 'own', 'it') }
+    }
+    const links: readonly { readonly what: string; make(path: string, folder: string): void; readonly says: RegExp }[] =
+      [
+        {
+          what: 'a symbolic link',
+          make: (path, folder) => symlinkSync(join(folder, 'precious'), path),
+          says: /own\/it.*: is a symbolic link$/m,
+        },
+        { what: 'a folder', make: (path) => mkdirSync(path), says: /own\/it.*: is a directory$/m },
+        {
+          what: 'a named pipe',
+          make: (path) => void execFileSync('mkfifo', [path]),
+          says: /own\/it.*: is not a regular file$/m,
+        },
+      ]
+    for (const { what, make, says } of links)
+      test(`${what} is not written through and not removed: exit 14`, async () => {
+        const { folder, words, path } = prepare()
+        writeFileSync(join(folder, 'precious'), 'as it was')
+        make(path, folder)
+        const { status, stderr } = await tsmq(words)
+        assert.equal(status, 14)
+        assert.match(stderr, says)
+        assert.equal(readFileSync(join(folder, 'precious'), 'utf8'), 'as it was')
+        assert.ok(lstatSync(path, { throwIfNoEntry: false }))
+        if (name === 'pid_file') {
+          const check = await tsmq([...words, '--test-config'])
+          assert.deepEqual([check.status, says.test(check.stderr)], [3, true], check.stderr)
+        }
+      })
+
+    test('a link that waits where it is written first is not followed', async () => {
+      const { folder, words, path } = prepare()
+      writeFileSync(join(folder, 'precious'), 'as it was')
+      // Its number is known to whoever starts it by exec.
+      const script = `ln -s ${join(folder, 'precious')} ${path}.$$; exec "$0" "$@"`
+      const program = new Program('sh', ['-c', script, process.execPath, resolve('bin/tsmq'), ...words], {
+        cwd: folder,
+        env: { PUID: '0', PGID: '0' },
+      })
+      await program.line(/ running$/)
+      await until(() => existsSync(path), name)
+      assert.equal((await program.stop()).status, 0)
+      assert.equal(readFileSync(join(folder, 'precious'), 'utf8'), 'as it was')
+      assert.deepEqual(readdirSync(join(folder, 'own')), [])
+    })
+
+    test(
+      `that only root may write to, of a broker that becomes another user: there, then empty${root}`,
+      rootOnly,
+      async () => {
+        const { folder, words, path } = prepare('user nobody\n')
+        for (const each of [base, folder, join(folder, 'own')]) chmodSync(each, 0o755)
+        writeFileSync(path, 'of an earlier one')
+        const program = command('tsmq', words, {
+          cwd: folder,
+          env: { PUID: undefined, PGID: undefined } as unknown as Record<string, string>,
+        })
+        await program.line(/Running as user nobody\./)
+        await program.line(/ running$/)
+        await until(() => readFileSync(path, 'utf8').includes(String(program.pid)), name)
+        assert.doesNotMatch(readFileSync(path, 'utf8'), /earlier/)
+        assert.equal((await program.stop()).status, 0)
+        assert.equal(readFileSync(path, 'utf8'), '')
+      },
+    )
+  })
 
 describe('user and environment', together, () => {
   const inherited = { PUID: undefined, PGID: undefined } as unknown as Record<string, string>
@@ -155,7 +259,7 @@ describe('user and environment', together, () => {
         { passwords: passwordFile('ann') },
       )
       const refused = await tsmq(['-c', file], inherited)
-      assert.equal(refused.status, 14, refused.stderr)
+      assert.equal(refused.status, 13, refused.stderr)
       chmodSync(base, 0o755)
       for (const path of [folder, join(folder, 'passwords')]) chownSync(path, uid ?? 0, gid ?? 0)
       chmodSync(file, 0o644)
@@ -232,6 +336,27 @@ describe('user and environment', together, () => {
 })
 
 describe('signals', together, () => {
+  test('SIGHUP again and again is one reload now and then, and logins go on meanwhile', async () => {
+    const files = { passwords: passwordFile('ann') }
+    const { port, program, stop } = await startTsmq({ conf: 'password_file {folder}/passwords\n', files })
+    const signals = setInterval(() => program.kill('SIGHUP'), 20)
+    const begun = performance.now()
+    try {
+      for (let logins = 0; logins < 40; logins++) {
+        const { connack, client } = await RawClient.connect(port, { clientId: 'a', username: 'ann', password: 'ann' })
+        assert.equal(connack.reasonCode, 0)
+        await client.drop()
+        await new Promise((resolve) => setTimeout(resolve, 25))
+      }
+    } finally {
+      clearInterval(signals)
+      assert.equal(await stop(), 0)
+    }
+    const reloads = program.stderr.match(/Reloading config\.$/gm)?.length ?? 0
+    const most = 2 + (performance.now() - begun) / 500
+    assert.ok(reloads >= 2 && reloads <= most, `${reloads} reloads`)
+  })
+
   test('SIGHUP: a user who is gone has to go; then a file with an error changes nothing', async () => {
     const files = { passwords: passwordFile('ann', 'bob') }
     const { port, program, folder, stop } = await startTsmq({ conf: 'password_file {folder}/passwords\n', files })
