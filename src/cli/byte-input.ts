@@ -17,6 +17,8 @@ export interface ByteTaker {
 export interface ByteInput {
   /** For messages. */
   readonly name: string
+  /** A person is at the other end. */
+  readonly isTyped?: boolean
   start(taker: ByteTaker): void
   resume(): void
   /** Reads no more and calls nobody. */
@@ -142,11 +144,13 @@ class PipeInput implements ByteInput {
 /** Any other stream: a terminal, or what a test makes. */
 class StreamInput implements ByteInput {
   readonly name: string
+  readonly isTyped: boolean
   private readonly stream: Readable
   private isOver = false
 
   constructor(name: string, stream: Readable) {
     this.name = name
+    this.isTyped = 'isTTY' in stream && stream.isTTY === true
     this.stream = stream
   }
 

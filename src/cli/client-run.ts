@@ -37,13 +37,14 @@ export async function runClient<const T extends readonly Flag[]>(
   streams: Streams,
   run: (line: CommandLine<T>, terminal: Terminal) => Promise<number>,
 ): Promise<number> {
+  let terminal: Terminal | undefined
   try {
     const warnings: string[] = []
     const line = parseCommandLine(topic.table, argv, {
       earlier: ({ names, text }) => defaultOptions(command, names, text('options_file'), streams.env, warnings),
     })
     const values = line.values as Questions & { readonly quiet: boolean }
-    const terminal = await openTerminal(streams, values.quiet)
+    terminal = await openTerminal(streams, values.quiet)
     for (const warning of warnings) terminal.warning(warning)
     if (!values.help && !values.version && !values.exit_codes && values.completion === undefined)
       return await run(line, terminal)
@@ -51,7 +52,7 @@ export async function runClient<const T extends readonly Flag[]>(
     return await finished(terminal, EXIT_STATUS.ok)
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof FormatError || error instanceof PayloadError)) throw error
-    const terminal = await openTerminal(streams, true)
+    terminal ??= await openTerminal(streams, true)
     terminal.error(error.message)
     if (!(error instanceof PayloadError)) streams.stderr.write(`\nTry '${command} --help'.\n`)
     return EXIT_STATUS.failure

@@ -15,17 +15,17 @@ function keyOf(bytes: Buffer, start: number, end: number): string {
 }
 
 export class EchoCheck {
-  private readonly timeout: number
-  private readonly onTimeout: () => void
+  /** ms for a copy to come back, counted from the last message or copy. */
+  readonly timeout: number
+  /** Called when that has passed. */
+  onTimeout: () => void = () => {}
   /** How many copies of each payload are awaited. */
   private readonly awaited = new Map<string, number>()
   private count = 0
   private timer: NodeJS.Timeout | undefined = undefined
 
-  /** @param timeout ms for a copy to come back, counted from the last message or copy. */
-  constructor(timeout: number, onTimeout: () => void) {
+  constructor(timeout: number) {
     this.timeout = timeout
-    this.onTimeout = onTimeout
   }
 
   /** Copies that are awaited. */
@@ -59,7 +59,7 @@ export class EchoCheck {
   }
 
   private restart(): void {
-    if (this.timer === undefined) this.timer = setTimeout(this.onTimeout, this.timeout)
+    if (this.timer === undefined) this.timer = setTimeout(() => this.onTimeout(), this.timeout)
     else this.timer.refresh()
   }
 

@@ -17,13 +17,13 @@ export type LineTaker = (sink: MessageSink, bytes: Buffer, start: number, end: n
 
 export class LineSource implements MessageSource {
   private readonly reader: LineReader
-  private readonly name: string
+  private readonly input: ByteInput
   private readonly take: LineTaker
   private sink: MessageSink | undefined = undefined
   private count = 0
 
   constructor(input: ByteInput, take: LineTaker) {
-    this.name = input.name
+    this.input = input
     this.take = take
     this.reader = new LineReader(input, {
       onLine: (bytes, start, end) => this.onLine(bytes, start, end),
@@ -32,8 +32,8 @@ export class LineSource implements MessageSource {
     })
   }
 
-  get progress(): string {
-    return `line ${this.count}`
+  get progress(): string | undefined {
+    return this.input.isTyped ? undefined : `publishing line ${this.count}`
   }
 
   start(sink: MessageSink): void {
@@ -48,7 +48,7 @@ export class LineSource implements MessageSource {
       if (!this.take(this.sink, bytes, start, end)) this.hold()
     } catch (error) {
       if (!(error instanceof LineError || error instanceof JsonMessageError)) throw error
-      this.sink.fail(`${this.name}, line ${this.count}: ${error.message}`)
+      this.sink.fail(`${this.input.name}, line ${this.count}: ${error.message}`)
     }
   }
 

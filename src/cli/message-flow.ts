@@ -119,6 +119,21 @@ export class MessageFlow {
     if (--this.remaining === 0) this.finishUnmet()
   }
 
+  /** Whether some message ends the run. */
+  get hasEnd(): boolean {
+    const { expectations } = this.parts
+    return this.values.expect_none || !expectations.isEmpty || this.remaining < Number.POSITIVE_INFINITY
+  }
+
+  /** What is waited for, for a person. */
+  get waitingText(): string {
+    const { count } = this.values
+    if (this.values.expect_none) return 'waiting: no message is to come'
+    if (!this.parts.expectations.isEmpty) return 'waiting for the message that is expected'
+    if (count === undefined || this.values.message_rate) return 'waiting for messages'
+    return `waiting for message ${count - this.remaining + 1} of ${count}`
+  }
+
   /** What to say of expectations that have not been met, if there are any. */
   get complaint(): string | undefined {
     const { expectations } = this.parts

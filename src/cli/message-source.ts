@@ -3,6 +3,7 @@
 
 import type { Qos } from '../protocol/packets/publish.js'
 import type { Properties } from '../protocol/properties.js'
+import type { SendProgress } from './send-progress.js'
 
 /** What a message has unless it says otherwise itself. */
 export interface MessageDefaults {
@@ -39,30 +40,41 @@ export interface MessageSource {
   onSettled(): void
   /** Nothing more is wanted. */
   stop(): void
-  /** For people who wait: how far it is. Undefined when that is not known. */
+  /** For people who wait: what is going on. Undefined where it is they who are waited for. */
   readonly progress: string | undefined
 }
 
-/** One payload, `count` times. */
+export interface RepeatOptions {
+  readonly count: number
+  /** ms between the delivery of a message and the next one, at least. */
+  readonly delay: number
+  /** Watches a payload that takes long to send. */
+  readonly sending?: SendProgress | undefined
+}
+
+/** One payload, as often as it is wanted. */
 export class RepeatSource implements MessageSource {
   private readonly payload: Buffer
-  private readonly count: number
-  private readonly delay: number
+  private readonly options: RepeatOptions
   private sink: MessageSink | undefined = undefined
   private published = 0
   private timer: NodeJS.Timeout | undefined = undefined
   private isHeld = false
   private isDue = false
 
-  /** @param delay ms between the delivery of a message and the next one, at least. */
-  constructor(payload: Buffer, count: number, delay: number) {
+  constructor(payload: Buffer, options: RepeatOptions) {
     this.payload = payload
-    this.count = count
-    this.delay = delay
+    this.options = options
   }
 
-  get progress(): string | undefined {
-    return this.count > 1 ? `message ${this.published} of ${this.count}` : undefined
+  get progress(): string {
+    const { count, sending } = this.options
+    const which = count > 1 ? ` message ${this.published} of ${count}` : ''
+    return `publishing${which}${sending === undefined ? '' : `: ${sending.text}`}`
+  }
+
+  private get isLast(): boolean {
+    return this.published === this.options.count
   }
 
   start(sink: MessageSink): void {
@@ -74,8 +86,9 @@ export class RepeatSource implements MessageSource {
     const { defaults } = sink
     this.isDue = false
     this.published++
+    this.options.sending?.begin(this.payload.length)
     sink.publish({ ...defaults, topic: defaults.topic ?? '' }, this.payload, 0, this.payload.length)
-    if (this.published === this.count) sink.end()
+    if (this.isLast) sink.end()
   }
 
   hold(): void {
@@ -89,11 +102,11 @@ export class RepeatSource implements MessageSource {
 
   onSettled(): void {
     const { sink } = this
-    if (sink === undefined || this.published === this.count) return
+    if (sink === undefined || this.isLast) return
     this.timer = setTimeout(() => {
       if (this.isHeld) this.isDue = true
       else this.publish(sink)
-    }, this.delay)
+    }, this.options.delay)
   }
 
   stop(): void {

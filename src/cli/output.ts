@@ -5,6 +5,7 @@
 import { isUtf8 } from 'node:buffer'
 
 const BLOCK = 65_536
+const NEWLINE = 0x0a
 /** Bytes handed to the stream and not taken by it, above which the source is asked to wait. */
 const HIGH_WATER = 1_048_576
 
@@ -16,12 +17,16 @@ export interface OutputStream {
 
 /** Bytes that a terminal would act on: control characters other than newline and tab. */
 function isControl(byte: number): boolean {
-  return (byte < 0x20 && byte !== 0x0a && byte !== 0x09) || byte === 0x7f
+  return (byte < 0x20 && byte !== NEWLINE && byte !== 0x09) || byte === 0x7f
 }
 
 export class Output {
   /** The reader is gone. */
   isClosed = false
+  /** The last line has not ended yet. */
+  isLineOpen = false
+  /** Called before something is written. */
+  beforeWrite: () => void = () => {}
   /** Called once when the reader goes away. */
   onClosed: () => void = () => {}
   /** Called when a reader that was behind has caught up. */
@@ -131,6 +136,8 @@ export class Output {
 
   private send(bytes: Buffer, reusable: boolean): void {
     if (this.isClosed) return
+    this.beforeWrite()
+    this.isLineOpen = bytes[bytes.length - 1] !== NEWLINE
     this.pending += bytes.length
     this.stream.write(bytes, () => {
       if (reusable && this.spare === undefined) this.spare = Buffer.from(bytes.buffer, 0, BLOCK)

@@ -1,6 +1,7 @@
 // A whole payload from a file or from standard input, never more of it than a packet holds.
 
-import { type FileHandle, open } from 'node:fs/promises'
+import { close, fstat, open, read } from 'node:fs'
+import { promisify } from 'node:util'
 import type { ByteInput } from './byte-input.js'
 
 /** Largest payload that fits a packet, with the shortest topic there is; what else stands in the packet is checked when it is sent. */
@@ -8,6 +9,17 @@ export const MAX_PAYLOAD = 268_435_455
 
 /** Bytes read at first from what does not tell its size, such as a pipe. */
 const FIRST_READ = 65_536
+
+/** Bytes of one read at most: between two of them, progress can be seen. */
+const LARGEST_READ = 4_194_304
+
+/** How far the reading is, for those who wait. */
+export interface ReadProgress {
+  /** Bytes. */
+  done: number
+  /** Bytes there are, where that is known. */
+  total: number | undefined
+}
 
 /** A payload that cannot be had; `message` says why. */
 export class PayloadError extends Error {
@@ -24,28 +36,31 @@ function tooLarge(name: string): PayloadError {
 }
 
 /** The contents of `path`, which may be a pipe or a device. @throws PayloadError */
-export async function payloadOfFile(path: string): Promise<Buffer> {
-  let file: FileHandle | undefined
+export async function payloadOfFile(path: string, progress?: ReadProgress): Promise<Buffer> {
+  let file: number | undefined
   try {
-    file = await open(path)
-    return await readAll(file, path)
+    file = await promisify(open)(path, 'r')
+    return await readAll(file, path, progress)
   } catch (error) {
     if (error instanceof PayloadError) throw error
     throw new PayloadError(`cannot read ${path}: ${reasonOf(error)}`)
   } finally {
-    await file?.close()
+    if (file !== undefined) close(file)
   }
 }
 
-async function readAll(file: FileHandle, path: string): Promise<Buffer> {
-  const { size } = await file.stat()
+async function readAll(file: number, path: string, progress?: ReadProgress): Promise<Buffer> {
+  const { size } = await promisify(fstat)(file)
   if (size > MAX_PAYLOAD) throw tooLarge(path)
+  if (progress !== undefined && size > 0) progress.total = size
   // A byte more than expected, to see the end.
   let bytes = Buffer.allocUnsafeSlow(size > 0 ? size + 1 : FIRST_READ)
   for (let used = 0; ; ) {
-    const { bytesRead } = await file.read(bytes, used, bytes.length - used, null)
+    const room = Math.min(bytes.length - used, LARGEST_READ)
+    const { bytesRead } = await promisify(read)(file, bytes, used, room, null)
     if (bytesRead === 0) return bytes.subarray(0, used)
     used += bytesRead
+    if (progress !== undefined) progress.done = used
     if (used > MAX_PAYLOAD) throw tooLarge(path)
     if (used < bytes.length) continue
     const larger = Buffer.allocUnsafeSlow(Math.min(2 * bytes.length, MAX_PAYLOAD + 1))
@@ -55,7 +70,7 @@ async function readAll(file: FileHandle, path: string): Promise<Buffer> {
 }
 
 /** All of `input`, which may not be empty. @throws PayloadError */
-export function payloadOfInput(input: ByteInput): Promise<Buffer> {
+export function payloadOfInput(input: ByteInput, progress?: ReadProgress): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   return new Promise((resolve, reject) => {
@@ -67,6 +82,7 @@ export function payloadOfInput(input: ByteInput): Promise<Buffer> {
       onBytes: (bytes, length) => {
         chunks.push(Buffer.from(bytes.subarray(0, length)))
         size += length
+        if (progress !== undefined) progress.done = size
         if (size > MAX_PAYLOAD) fail(tooLarge(input.name))
         return size <= MAX_PAYLOAD
       },

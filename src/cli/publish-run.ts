@@ -10,7 +10,7 @@ import { ReasonCode, reasonText } from '../protocol/reason-codes.js'
 import { Message } from '../session/message.js'
 import { connectingText, reportEnd } from './client-run.js'
 import { type ClientSetup, sayGoodbye } from './client-setup.js'
-import { EchoCheck } from './echo-check.js'
+import type { EchoCheck } from './echo-check.js'
 import { EXIT_STATUS } from './exit.js'
 import { onInterrupt } from './interrupts.js'
 import { LineError } from './line-source.js'
@@ -30,8 +30,8 @@ export interface PublishPlan {
   readonly flowsOn: boolean
   /** A message that nobody has subscribed to is a failure. */
   readonly requireSubscriber: boolean
-  /** ms in which each message has to come back. */
-  readonly confirm: number | undefined
+  /** Looks out for each message to come back. */
+  readonly echoes: EchoCheck | undefined
 }
 
 export class PublishRun implements ClientHandler, MessageSink {
@@ -40,7 +40,6 @@ export class PublishRun implements ClientHandler, MessageSink {
   private readonly setup: ClientSetup
   private readonly terminal: Terminal
   private readonly client: Client
-  private readonly echoes: EchoCheck | undefined
   /** Published, finished one way or the other, and refused by the broker. */
   private published = 0
   private settled = 0
@@ -62,7 +61,8 @@ export class PublishRun implements ClientHandler, MessageSink {
       ? new PacketTrace(setup.options.clientId, (line) => output.text(`${line}\n`))
       : undefined
     this.client = new Client(setup.options, this, { watcher })
-    this.echoes = plan.confirm === undefined ? undefined : new EchoCheck(plan.confirm, () => this.onNoEcho())
+    const { echoes } = plan
+    if (echoes !== undefined) echoes.onTimeout = () => this.onNoEcho(echoes)
   }
 
   /** Resolves to the exit status when the connection is over. */
@@ -93,7 +93,7 @@ export class PublishRun implements ClientHandler, MessageSink {
     this.terminal.settle()
     const retain = this.plan.defaults.retain && connack.properties.retainAvailable !== 0
     this.defaults = { ...this.plan.defaults, retain }
-    if (this.plan.confirm === undefined) this.begin()
+    if (this.plan.echoes === undefined) this.begin()
     else this.subscribe(this.plan.defaults)
   }
 
@@ -112,7 +112,9 @@ export class PublishRun implements ClientHandler, MessageSink {
   }
 
   private begin(): void {
-    this.terminal.waitFor(() => this.progress)
+    const { source } = this.plan
+    if (source.progress === undefined) this.terminal.settle()
+    else this.terminal.waitFor(() => source.progress ?? '')
     this.isWaiting = false
     if (this.hasStarted) {
       this.plan.source.resume()
@@ -121,10 +123,6 @@ export class PublishRun implements ClientHandler, MessageSink {
       this.hasStarted = true
       this.plan.source.start(this)
     }
-  }
-
-  private get progress(): string {
-    return ['publishing', this.plan.source.progress].filter(Boolean).join(' ')
   }
 
   publish(outgoing: OutgoingMessage, bytes: Buffer, start: number, end: number): boolean {
@@ -147,10 +145,10 @@ export class PublishRun implements ClientHandler, MessageSink {
       undefined,
     )
     this.published++
-    this.echoes?.expect(bytes, start, end)
+    this.plan.echoes?.expect(bytes, start, end)
     try {
       const goesOn = this.client.publish(message, this.onPublished)
-      this.isWaiting = !goesOn || this.echoes?.hasRoom === false
+      this.isWaiting = !goesOn || this.plan.echoes?.hasRoom === false
       return !this.isWaiting
     } catch (error) {
       if (!(error instanceof ClientError)) throw error
@@ -199,11 +197,10 @@ export class PublishRun implements ClientHandler, MessageSink {
     this.complain(text)
   }
 
-  private onNoEcho(): void {
-    const { missing } = this.echoes ?? { missing: 0 }
+  private onNoEcho({ missing, timeout }: EchoCheck): void {
     const what =
       missing === this.published && missing === 1 ? 'the message' : `${missing} of ${this.published} messages`
-    this.leaveWith(EXIT_STATUS.round_trip, `${what} did not come back within ${(this.plan.confirm ?? 0) / 1000} s`)
+    this.leaveWith(EXIT_STATUS.round_trip, `${what} did not come back within ${timeout / 1000} s`)
   }
 
   private complain(text: string): void {
@@ -213,7 +210,7 @@ export class PublishRun implements ClientHandler, MessageSink {
   private endWhenSettled(): void {
     // What has QoS 0 is settled when it is handed over, and delivered when it has left.
     const isDone =
-      this.hasAll && this.settled === this.published && !this.isWaiting && (this.echoes?.missing ?? 0) === 0
+      this.hasAll && this.settled === this.published && !this.isWaiting && (this.plan.echoes?.missing ?? 0) === 0
     if (!isDone || this.isLeaving || !this.client.isConnected) return
     if (this.refused > 1) this.complain(`${this.refused} of ${this.published} messages were not delivered`)
     this.leave(this.status)
@@ -229,15 +226,15 @@ export class PublishRun implements ClientHandler, MessageSink {
     if (this.isLeaving) return
     this.isLeaving = true
     this.status = status
-    this.echoes?.stop()
+    this.plan.echoes?.stop()
     this.plan.source.stop()
     sayGoodbye(this.client, this.setup)
   }
 
   onMessage(_topic: string, packet: Publish): void {
     // Without --confirm nothing was subscribed to; a session that is resumed may bring messages, which only have to be acknowledged.
-    if (this.echoes === undefined) return
-    this.echoes.onMessage(packet)
+    if (this.plan.echoes === undefined) return
+    this.plan.echoes.onMessage(packet)
     this.resume()
     this.endWhenSettled()
   }
@@ -247,7 +244,7 @@ export class PublishRun implements ClientHandler, MessageSink {
   }
 
   private resume(): void {
-    if (!this.isWaiting || this.isLeaving || this.echoes?.hasRoom === false) return
+    if (!this.isWaiting || this.isLeaving || this.plan.echoes?.hasRoom === false) return
     this.isWaiting = false
     this.plan.source.resume()
     this.endWhenSettled()

@@ -20,7 +20,7 @@ export interface ReplayOptions {
 const LONGEST_TIMER = 2_147_483_647
 
 export class ReplaySource implements MessageSource {
-  private readonly name: string
+  private readonly input: ByteInput
   private readonly reader: LineReader
   private readonly options: ReplayOptions
   private sink: MessageSink | undefined = undefined
@@ -36,7 +36,7 @@ export class ReplaySource implements MessageSource {
   private timer: NodeJS.Timeout | undefined = undefined
 
   constructor(input: ByteInput, options: ReplayOptions) {
-    this.name = input.name
+    this.input = input
     this.options = options
     this.reader = new LineReader(input, {
       onLine: (bytes, start, end) => this.guarded(() => this.onLine(bytes.subarray(start, end))),
@@ -45,8 +45,8 @@ export class ReplaySource implements MessageSource {
     })
   }
 
-  get progress(): string {
-    return `message ${this.published}`
+  get progress(): string | undefined {
+    return this.input.isTyped ? undefined : `publishing message ${this.published}`
   }
 
   start(sink: MessageSink): void {
@@ -100,7 +100,7 @@ export class ReplaySource implements MessageSource {
       step()
     } catch (error) {
       if (!(error instanceof LineError || error instanceof JsonMessageError)) throw error
-      this.sink?.fail(`${this.name}, line ${this.lines}: ${error.message}`)
+      this.sink?.fail(`${this.input.name}, line ${this.lines}: ${error.message}`)
     }
   }
 

@@ -1,9 +1,10 @@
 // What a person at a terminal sees besides the data: messages on stderr, in colour where that is wanted, and a spinner while
-// something takes long. Off a terminal it is plain text. chalk and ora are loaded only when they are used.
+// something takes long, which makes way for data. Off a terminal it is plain text. chalk and ora are loaded only when they are used.
 
 import type { Readable } from 'node:stream'
 import type { Ora } from 'ora'
 import { isColoured } from './colour-choice.js'
+import { hasTerminalToItself, isInForeground } from './foreground.js'
 import { escapeControls, Output, type OutputStream } from './output.js'
 
 type ErrorStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
@@ -23,18 +24,32 @@ const REFRESH = 200
 
 const plain = (text: string) => text
 
+interface Wait {
+  readonly text: () => string
+  /** Whether it may be shown, asked when it would be. */
+  readonly isPossible: () => boolean
+}
+
 export class Terminal {
   readonly output: Output
   private readonly stderr: ErrorStream
   private readonly red: (text: string) => string
   private readonly yellow: (text: string) => string
   private readonly spins: boolean
-  private spinnerTimer: NodeJS.Timeout | undefined = undefined
+  /** Data goes to a terminal: to the same one, as far as anyone can tell. */
+  private readonly showsData: boolean
+  /** The streams are those of the process. */
+  private readonly isReal: boolean
+  private wait: Wait | undefined = undefined
+  private timer: NodeJS.Timeout | undefined = undefined
   private spinner: Ora | undefined = undefined
   private refresh: NodeJS.Timeout | undefined = undefined
 
   constructor(streams: Streams, spins: boolean, red: (text: string) => string, yellow: (text: string) => string) {
-    this.output = new Output(streams.stdout, streams.stdout.isTTY === true)
+    this.showsData = streams.stdout.isTTY === true
+    this.output = new Output(streams.stdout, this.showsData)
+    if (this.showsData && spins) this.output.beforeWrite = () => this.makeWay()
+    this.isReal = streams === process
     this.stderr = streams.stderr
     this.spins = spins
     this.red = red
@@ -59,26 +74,64 @@ export class Terminal {
 
   /** Shows a spinner if what begins now takes long, with `text`, or with what that says at the time. */
   waitFor(text: string | (() => string)): void {
-    if (!this.spins) return
-    this.settle()
-    const timer = setTimeout(async () => {
-      const { default: ora } = await import('ora')
-      if (this.spinnerTimer !== timer) return
-      const isStill = typeof text === 'string'
-      this.spinner = ora({ text: isStill ? text : text(), stream: this.stderr, discardStdin: false }).start()
-      if (!isStill) this.refresh = setInterval(() => this.spinner && (this.spinner.text = text()), REFRESH).unref()
-    }, SPINNER_AFTER)
-    timer.unref()
-    this.spinnerTimer = timer
+    const words = typeof text === 'string' ? () => text : text
+    this.begin({ text: words, isPossible: () => !this.isReal || isInForeground() })
   }
 
-  /** Takes the spinner away. */
-  settle(): void {
-    clearTimeout(this.spinnerTimer)
+  /** The same for a wait that may be long and in which others, who read what is printed, may write to the terminal: not if so. */
+  waitForMessages(text: () => string): void {
+    this.begin({ text, isPossible: () => !this.isReal || hasTerminalToItself() })
+  }
+
+  private begin(wait: Wait): void {
+    if (!this.spins) return
+    this.settle()
+    this.wait = wait
+    this.startTimer()
+  }
+
+  private startTimer(): void {
+    const timer = setTimeout(() => this.show(timer), SPINNER_AFTER)
+    this.timer = timer.unref()
+  }
+
+  private async show(timer: NodeJS.Timeout): Promise<void> {
+    const { wait } = this
+    if (wait === undefined || !this.hasPlace || !wait.isPossible()) return
+    const { default: ora } = await import('ora')
+    if (this.timer !== timer || !this.hasPlace) return
+    const text = () => escapeControls(Buffer.from(wait.text()))
+    this.spinner = ora({ text: text(), stream: this.stderr, discardStdin: false }).start()
+    this.refresh = setInterval(() => this.spinner && (this.spinner.text = text()), REFRESH).unref()
+  }
+
+  /** There is none yet, and no message without its end stands on the line. */
+  private get hasPlace(): boolean {
+    return this.spinner === undefined && !(this.showsData && this.output.isLineOpen)
+  }
+
+  /** Data is printed to the same terminal: the spinner comes back when there has been none for a while. */
+  private makeWay(): void {
+    if (this.wait === undefined) return
+    if (this.spinner === undefined) this.timer?.refresh()
+    else {
+      this.hide()
+      this.startTimer()
+    }
+  }
+
+  private hide(): void {
+    clearTimeout(this.timer)
     clearInterval(this.refresh)
-    this.spinnerTimer = undefined
+    this.timer = undefined
     this.spinner?.stop()
     this.spinner = undefined
+  }
+
+  /** Nothing is waited for any more. */
+  settle(): void {
+    this.hide()
+    this.wait = undefined
   }
 }
 

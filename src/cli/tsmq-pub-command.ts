@@ -8,10 +8,12 @@ import type { Qos } from '../protocol/packets/publish.js'
 import { inputOf, standardInput } from './byte-input.js'
 import { finished, runClient } from './client-run.js'
 import { type ClientSetup, checkTopic, setUpClient } from './client-setup.js'
+import type { EchoCheck } from './echo-check.js'
 import { jsonLines, LineSource, payloadLines, topicLines } from './line-source.js'
 import { type MessageDefaults, type MessageSource, RepeatSource } from './message-source.js'
-import { payloadOfFile, payloadOfInput } from './payload-source.js'
+import { payloadOfFile, payloadOfInput, type ReadProgress } from './payload-source.js'
 import { type PublishPlan, PublishRun } from './publish-run.js'
+import { amountText, isWorthWatching, SendProgress } from './send-progress.js'
 import type { Streams, Terminal } from './terminal.js'
 
 const help = {
@@ -54,15 +56,18 @@ async function publishing({ values, given }: Line, streams: Streams, terminal: T
   if (isStream && (given.includes('repeat') || given.includes('repeat_delay'))) checkRepeat(mode, terminal)
   const checked = withChecks(values, given)
   const setup = await setUpClient({ values: checked, given }, isStream ? RECONNECT : undefined, { streams, terminal })
+  const sending = new SendProgress()
   const plan: PublishPlan = {
-    source: await sourceOf(values, streams),
+    source: await sourceOf(values, streams, terminal, sending),
     defaults: defaultsOf(checked, setup),
     isStream,
     flowsOn: mode === 'stdin_line',
     requireSubscriber: values.require_subscriber,
-    confirm: values.confirm === undefined ? undefined : values.confirm * 1000,
+    echoes: values.confirm === undefined ? undefined : await echoCheck(values.confirm),
   }
-  return new PublishRun(plan, setup, terminal)
+  const { options } = setup
+  const target = { ...options.target, onSocket: sending.watch }
+  return new PublishRun(plan, { ...setup, options: { ...options, target } }, terminal)
 }
 
 /** mosquitto_pub -l takes --repeat, and repeats nothing. */
@@ -86,7 +91,17 @@ function withChecks(values: PubValues, given: readonly string[]): PubValues {
   return { ...values, qos, protocol_version }
 }
 
-async function sourceOf(values: PubValues, streams: Streams): Promise<MessageSource> {
+async function echoCheck(seconds: number): Promise<EchoCheck> {
+  const { EchoCheck } = await import('./echo-check.js')
+  return new EchoCheck(seconds * 1000)
+}
+
+async function sourceOf(
+  values: PubValues,
+  streams: Streams,
+  terminal: Terminal,
+  sending: SendProgress,
+): Promise<MessageSource> {
   const { ndjson, replay, stdin_line, topic_separator } = values
   if (ndjson !== undefined) return new LineSource(inputOf(ndjson, streams), jsonLines())
   if (replay !== undefined) return replaySource(replay, values, streams)
@@ -95,12 +110,28 @@ async function sourceOf(values: PubValues, streams: Streams): Promise<MessageSou
       standardInput(streams),
       topic_separator === undefined ? payloadLines() : topicLines(topic_separator),
     )
-  return new RepeatSource(await payloadOf(values, streams), values.repeat, values.repeat_delay * 1000)
+  const payload = await payloadOf(values, streams, terminal)
+  const { repeat: count, repeat_delay } = values
+  const watched = isWorthWatching(payload.length) ? sending : undefined
+  return new RepeatSource(payload, { count, delay: repeat_delay * 1000, sending: watched })
 }
 
-async function payloadOf({ file, stdin_file, message }: PubValues, streams: Streams): Promise<Buffer> {
-  if (file !== undefined) return payloadOfFile(file)
-  return stdin_file ? payloadOfInput(standardInput(streams)) : bytesOfText(message ?? '')
+async function payloadOf(
+  { file, stdin_file, message }: PubValues,
+  streams: Streams,
+  terminal: Terminal,
+): Promise<Buffer> {
+  if (file === undefined && !stdin_file) return bytesOfText(message ?? '')
+  const progress: ReadProgress = { done: 0, total: undefined }
+  const waitFor = (name: string) =>
+    terminal.waitFor(() => `reading ${name}: ${amountText(progress.done, progress.total)}`)
+  if (file !== undefined) {
+    waitFor(file)
+    return payloadOfFile(file, progress)
+  }
+  const input = standardInput(streams)
+  if (!input.isTyped) waitFor(input.name)
+  return payloadOfInput(input, progress)
 }
 
 async function replaySource(file: string, { speed, map }: PubValues, streams: Streams): Promise<MessageSource> {
@@ -131,7 +162,7 @@ async function request({ values, given }: Line, streams: Streams, terminal: Term
     ...defaultsOf(checked, setup),
     topic,
     responseTopic: response_topic,
-    payload: await payloadOf(values, streams),
+    payload: await payloadOf(values, streams, terminal),
   }
   return new RequestRun(plan, checked, setup, terminal)
 }

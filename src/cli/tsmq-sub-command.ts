@@ -146,13 +146,16 @@ export class SubscribeRun implements ClientHandler {
   }
 
   onConnect(): void {
-    this.terminal.settle()
+    this.terminal.waitForMessages(() => 'subscribing')
     this.hasConnected = true
     const { properties } = this.setup
     try {
       if (this.requests.length > 0)
         this.client.subscribe(this.requests, properties.subscribe, (error, codes) => this.onSubscribed(error, codes))
-      else this.watchIdleness()
+      else {
+        this.watchIdleness()
+        this.attend()
+      }
       for (const filter of this.values.unsubscribe) this.client.unsubscribe([filter], properties.unsubscribe)
     } catch (error) {
       if (!(error instanceof ClientError)) throw error
@@ -179,7 +182,17 @@ export class SubscribeRun implements ClientHandler {
     } else if (this.tellReady()) {
       this.watchIdleness()
       if (this.values.exit_after_subscribe) this.onEnough(EXIT_STATUS.ok)
+      this.attend()
     }
+  }
+
+  /** For a person who waits for what will end the run. Programs that it starts may write to the terminal too. */
+  private attend(): void {
+    const { exec, idle, on_ready, retained_only, timeout, watch } = this.values
+    const { flow } = this
+    const hasEnd = flow?.hasEnd || idle !== undefined || timeout !== undefined || retained_only
+    if (this.isLeaving || !hasEnd || watch || exec !== undefined || on_ready !== undefined) this.terminal.settle()
+    else this.terminal.waitForMessages(() => flow?.waitingText ?? '')
   }
 
   /** Whether that could be done. */
@@ -305,6 +318,7 @@ export class SubscribeRun implements ClientHandler {
     if (this.isLeaving) return
     this.isLeaving = true
     this.status = status
+    this.terminal.settle()
     sayGoodbye(this.client, this.setup, reasonCode)
   }
 

@@ -62,6 +62,12 @@ export function acceptHandles(server: Server, onAccept: (handle: AcceptedHandle)
   }
 }
 
+/** Bytes that the system has taken from a socket. Node's own count has those that still wait beneath it too. */
+export function bytesTaken(socket: Socket): number {
+  const { writeQueueSize = 0 } = (socket as unknown as { _handle: { writeQueueSize?: number } | null })._handle ?? {}
+  return socket.bytesWritten - writeQueueSize
+}
+
 /** Begins to read from an accepted socket. */
 export function startReading(socket: Socket): void {
   socket.read(0)

@@ -161,8 +161,8 @@ function unknownOption(word: string, byFlag: ReadonlyMap<string, Flag>): string 
 
 /** The options by name: `--name text` is the one form that yargs-parser is given. */
 function collect(table: readonly Flag[], given: readonly Given[]): Map<string, unknown> {
-  const withValue = table.filter((row) => row.kind !== 'flag').map((row) => row.name)
-  const without = table.filter((row) => row.kind === 'flag').map((row) => row.name)
+  const withValue = given.filter(({ row }) => row.kind !== 'flag').map(({ row }) => row.name)
+  const without = given.filter(({ row }) => row.kind === 'flag').map(({ row }) => row.name)
   const words = given.flatMap(({ row, text }) => (row.kind === 'flag' ? [`--${row.name}`] : [`--${row.name}`, text]))
   const parsed = parseArguments(words, {
     string: withValue,

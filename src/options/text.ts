@@ -27,9 +27,14 @@ export function quoted(text: string): string {
   return `'${shown.replace(/[\x00-\x1f\x7f-\x9f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)}'`
 }
 
+/** Printable ASCII. Asked first, because patterns with `u` take a while to get ready, which start-up has to pay. */
+function isAscii(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(text)
+}
+
 /** Without control characters, lone surrogates and Unicode non-characters. */
 export function isWellFormed(text: string): boolean {
-  return !/[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u.test(text)
+  return isAscii(text) || !/[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/u.test(text)
 }
 
 /**
@@ -62,7 +67,7 @@ export function bytesOfText(text: string): Buffer {
 
 /** Whether text holds bytes that are not UTF-8. */
 export function hasForeignBytes(text: string): boolean {
-  return /[\udc80-\udcff]/u.test(text)
+  return !isAscii(text) && /[\udc80-\udcff]/u.test(text)
 }
 
 /** Added to such a byte. */

@@ -53,6 +53,56 @@ describe(`a terminal${hasScript ? '' : ' (skipped: no script)'}`, { skip: !hasSc
     assert.match(run.shown(), /publishing message \d+ of 40/)
     assert.equal(readFileSync(out, 'utf8'), '')
   })
+  test('progress of a large -f: how much has left', async (t) => {
+    const file = join(folder, 'slow')
+    spawnSync('truncate', ['-s', '40000000', file])
+    // Accepts, and then reads nothing for as long as it takes to see that.
+    const server = createServer((socket) => {
+      socket.once('data', () => {
+        socket.write(Buffer.from('20020000', 'hex'))
+        socket.pause()
+        until(() => run.shown().includes('publishing'), 'the progress').then(() => socket.resume())
+      })
+    })
+    t.after(() => server.close())
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const run = onTerminal(`${PUB} -h 127.0.0.1 -p ${(server.address() as AddressInfo).port} -t a -f '${file}'`)
+    assert.equal(await run.status, 0)
+    const [, sent, percent] = /publishing: ([\d.]+) of 40 MB \((\d+) %\)/.exec(run.shown()) ?? []
+    assert.ok(Number(sent) < 40 && Number(percent) < 100, run.shown())
+    assert.equal(Number(percent), Math.floor((100 * Number(sent)) / 40))
+  })
+  test('progress of -f: how much has been read', async () => {
+    const pipe = join(folder, 'pipe')
+    spawnSync('mkfifo', [pipe])
+    const run = onTerminal(
+      `(head -c 2500000 /dev/zero; sleep 1) > '${pipe}' & ${PUB} ${at().join(' ')} -t a -f '${pipe}'`,
+    )
+    assert.equal(await run.status, 0)
+    assert.match(run.shown(), /reading .*pipe: 2\.5 MB/)
+  })
+  test('nothing is drawn where lines are typed', async (t) => {
+    const scripted = await ScriptedBroker.start(t)
+    const run = onTerminal(`${PUB} -h 127.0.0.1 -p ${scripted.port} -t a -l`)
+    await (await scripted.peer()).accept()
+    const from = Date.now()
+    await until(() => Date.now() - from > 1200, 'the time of a spinner')
+    assert.equal(run.shown(), '')
+    run.type('\x04')
+    assert.equal(await run.status, 0)
+  })
+  test('nothing is drawn in the background', async (t) => {
+    const scripted = await ScriptedBroker.start(t)
+    const line = `${PUB} -h 127.0.0.1 -p ${scripted.port} -t a -n`
+    const run = onTerminal(`bash -c 'set -m; ${line.replaceAll("'", '"')} & wait'`)
+    const peer = await scripted.peer()
+    await peer.expect(PacketType.CONNECT)
+    const from = Date.now()
+    await until(() => Date.now() - from > 1200, 'the time of a spinner')
+    assert.equal(run.shown(), '')
+    peer.drop()
+    await run.status
+  })
   test('progress of --replay', async () => {
     const file = join(folder, 'recording')
     const lines = [0, 1, 2].map((n) => `{"topic":"a","payload":${n},"tst":"2026-01-01T00:00:0${n}Z"}\n`)
