@@ -209,11 +209,10 @@ export const bridgeOptions = [
   },
   {
     name: 'bridge_tcp_keepalive',
-    kind: 'string',
+    kind: 'tcp-keepalive',
     scope: 'bridge',
     reload: 'yes',
-    refused: 'Node.js cannot set the probes of TCP; keepalive_interval finds dead connections',
-    help: 'TCP keep alive: IDLE INTERVAL COUNT; off unless set.',
+    help: 'TCP keep alive: IDLE INTERVAL COUNT, in seconds; off unless set. Needs Node.js 26: older ones cannot set all three, and keepalive_interval has to do.',
   },
   {
     name: 'bridge_tcp_user_timeout',
@@ -373,7 +372,7 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     default: true,
-    help: 'Tell the remote broker that this is a bridge, in the way that Mosquitto understands.',
+    help: 'Tell the remote broker that this is a bridge, in the way that Mosquitto understands, and a tsmq whose it is.',
   },
 ] as const satisfies readonly Directive[]
 

@@ -1,6 +1,6 @@
-// The values that only bridges have: `address`, `topic`, `restart_timeout`. Whether a prefix and its pattern make a valid filter
+// The values that only bridges have: `address`, `topic`, `restart_timeout`, `bridge_tcp_keepalive`. Whether a prefix and its pattern make a valid filter
 // together is checked where filters are known, by the bridge.
-import type { BridgeAddress, BridgeTopic, RestartTimeout } from './option.js'
+import type { BridgeAddress, BridgeTopic, RestartTimeout, TcpKeepAlive } from './option.js'
 import { type Parsed, problem, quoted, value, words } from './text.js'
 
 const DEFAULT_PORT = 1883
@@ -79,6 +79,17 @@ export function parseRestartTimeout(text: string): Parsed<RestartTimeout> {
   if (limit < base) return problem('must not have a limit below its base')
   if (stable < 0) return problem('must not have a negative time for stable connections')
   return value({ base, cap: Math.min(limit, 7200), stable }, warning)
+}
+
+/** `IDLE INTERVAL COUNT`, within what the system takes. */
+export function parseTcpKeepAlive(text: string): Parsed<TcpKeepAlive> {
+  const given = untilComment(words(text))
+  const [idle = 0, interval = 0, count = 0] = given.map((word) => (/^\d+$/.test(word) ? Number(word) : 0))
+  const isUsable = given.length === 3 && [idle, interval, count].every((each) => each > 0)
+  if (!isUsable) return problem('needs IDLE INTERVAL COUNT, each a whole number above 0')
+  if (idle > 32_767 || interval > 32_767) return problem('must not be more than 32767 seconds')
+  if (count > 127) return problem('must not be more than 127 probes')
+  return value({ idle, interval, count })
 }
 
 function untilComment(list: readonly string[]): readonly string[] {

@@ -17,6 +17,7 @@ const PLACEHOLDERS: Partial<Record<Kind, string>> = {
   'unsigned-integer': 'integer',
   'protocol-versions': 'versions',
   words: 'word',
+  'tcp-keepalive': 'seconds seconds count',
 }
 
 /** Where a directive that is not global stands. */

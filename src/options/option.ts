@@ -31,6 +31,13 @@ export interface RestartTimeout {
   readonly stable: number
 }
 
+/** `bridge_tcp_keepalive`: seconds, seconds and a number of probes. */
+export interface TcpKeepAlive {
+  readonly idle: number
+  readonly interval: number
+  readonly count: number
+}
+
 /** One `-D`: an MQTT 5.0 property for one kind of packet; two values for a user property. Names are in lower case. */
 export interface PropertyArgument {
   readonly command: string
@@ -61,6 +68,7 @@ export interface KindTypes {
   readonly addresses: readonly BridgeAddress[]
   readonly 'bridge-topic': BridgeTopic
   readonly 'restart-timeout': RestartTimeout
+  readonly 'tcp-keepalive': TcpKeepAlive
   /** Present on the command line or not. */
   readonly flag: boolean
   /** A word of the command line as it is, `min` and `max` in bytes; the second is the name of a file. */

@@ -1,6 +1,6 @@
 // Text → value, one parser per kind of option. A problem or warning is a sentence without its subject ("must be …"): the reader that
 // knows how the option was written puts the name in front. Bridges' own kinds are in bridge-values.ts.
-import { parseAddresses, parseBridgeTopic, parseRestartTimeout } from './bridge-values.js'
+import { parseAddresses, parseBridgeTopic, parseRestartTimeout, parseTcpKeepAlive } from './bridge-values.js'
 import type { Kind, KindTypes, LogDestination, Option, PropertyArgument } from './option.js'
 import { firstWord, hasForeignBytes, isWellFormed, type Parsed, problem, quoted, value, words } from './text.js'
 
@@ -35,6 +35,7 @@ const parsers: { readonly [K in Kind]: Parser<K> } = {
   addresses: parseAddresses,
   'bridge-topic': parseBridgeTopic,
   'restart-timeout': parseRestartTimeout,
+  'tcp-keepalive': parseTcpKeepAlive,
   flag: () => value(true),
   text: parseText,
   file: parseText,

@@ -2,6 +2,7 @@
 // together.
 
 import assert from 'node:assert/strict'
+import { Socket } from 'node:net'
 import { test } from 'node:test'
 import { bridgeNames, bridgeProblems } from '../../src/broker/bridge/bridge-names.js'
 import { readFiles, readText } from './conf-text.js'
@@ -86,7 +87,7 @@ const problems: readonly (readonly [lines: string, problem: RegExp])[] = [
   [`${BASE}start_type manual\n`, /must be one of automatic, lazy, once/],
   [`${BASE}notifications false\nnotification_topic t\n`, /nothing is published/],
   [`${BASE}bridge_require_ocsp true\n`, /bridge_require_ocsp true is not supported/],
-  [`${BASE}bridge_tcp_keepalive 60 10 3\n`, /bridge_tcp_keepalive is not supported: .*keepalive_interval/],
+  [`${BASE}bridge_tcp_keepalive 60 10\n`, /:4: bridge_tcp_keepalive needs IDLE INTERVAL COUNT/],
   [`${BASE}bridge_tcp_user_timeout 60\n`, /bridge_tcp_user_timeout is not supported: .*keepalive_interval/],
   [`${BASE}topic a#\n`, /of bridge b topic 'a#' cannot be used: 'a#' is not a valid topic filter/],
   [
@@ -103,6 +104,13 @@ for (const [lines, problem] of problems)
     assert.equal(found.length, 1, found.map(({ message }) => message).join('\n'))
     assert.match(found[0]?.message ?? '', problem)
   })
+
+test('bridge_tcp_keepalive where sockets take an interval and a count, refused with words where they do not', () => {
+  const config = readText(`${BASE}bridge_tcp_keepalive 60 10 3\n`)
+  const found = [...config.problems, ...bridgeProblems(config)].map(({ message }) => message)
+  if (Socket.prototype.setKeepAlive.length >= 4) assert.deepEqual(found, [])
+  else assert.match(found.join(), /:1: of bridge b bridge_tcp_keepalive needs Node.js 26: v\d.*keepalive_interval/)
+})
 
 const harmless: readonly (readonly [lines: string, warning: RegExp])[] = [
   [`${BASE}threshold 5\n`, /:4: of bridge b threshold needs start_type lazy to have an effect/],

@@ -214,6 +214,16 @@ const cases: readonly Case[] = [
   { row: { kind: 'restart-timeout' }, text: '5 x', problem: /'x'/ },
   { row: { kind: 'restart-timeout' }, text: '', problem: /needs a value/ },
 
+  { row: { kind: 'tcp-keepalive' }, text: '60 10 3 # quick', value: { idle: 60, interval: 10, count: 3 } },
+  { row: { kind: 'tcp-keepalive' }, text: '32767 32767 127', value: { idle: 32_767, interval: 32_767, count: 127 } },
+  { row: { kind: 'tcp-keepalive' }, text: '', problem: /needs IDLE INTERVAL COUNT/ },
+  { row: { kind: 'tcp-keepalive' }, text: '60 10', problem: /needs IDLE INTERVAL COUNT/ },
+  { row: { kind: 'tcp-keepalive' }, text: '60 10 3 4', problem: /needs IDLE INTERVAL COUNT/ },
+  { row: { kind: 'tcp-keepalive' }, text: '60 0 3', problem: /above 0/ },
+  { row: { kind: 'tcp-keepalive' }, text: '60 -1 3', problem: /above 0/ },
+  { row: { kind: 'tcp-keepalive' }, text: '32768 1 1', problem: /32767 seconds/ },
+  { row: { kind: 'tcp-keepalive' }, text: '1 1 128', problem: /127 probes/ },
+
   { row: { kind: 'text' }, text: '', value: '' },
   { row: { kind: 'text' }, text: ' a\t', value: ' a\t' },
   { row: { kind: 'text', min: 1 }, text: '', problem: /must not be empty/ },

@@ -2,6 +2,7 @@
 // sections 1 and 2).
 
 import { hostname } from 'node:os'
+import { canSetProbes } from '../../net/keep-alive.js'
 import type { BridgeConfig } from '../../options/bridge-config.js'
 import { type Config, ConfigError } from '../../options/config.js'
 import { isTopicName } from '../../protocol/topics.js'
@@ -37,6 +38,11 @@ export function bridgeProblems({ bridges }: Config): readonly ConfigError[] {
       const reason = topicFault(topic)
       if (reason !== undefined) fault('topic', `topic '${topic.pattern}' cannot be used: ${reason}`)
     }
+    if (bridge.bridge_tcp_keepalive !== undefined && !canSetProbes)
+      fault(
+        'bridge_tcp_keepalive',
+        `bridge_tcp_keepalive needs Node.js 26: ${process.version} cannot set the probes of TCP; keepalive_interval finds dead connections`,
+      )
     const { localClientId, stateTopic } = bridgeNames(bridge)
     const owner = owners.get(localClientId)
     if (owner !== undefined && owner !== name)

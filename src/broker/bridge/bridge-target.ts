@@ -3,6 +3,7 @@
 
 import { DEFAULT_CIPHERS } from 'node:tls'
 import type { DialLayer, DialTarget } from '../../net/dial.js'
+import { setProbes } from '../../net/keep-alive.js'
 import { TlsDialer } from '../../net/tls-dial.js'
 import { WebSocketDialer } from '../../net/websocket-dial.js'
 import type { BridgeConfig } from '../../options/bridge-config.js'
@@ -31,7 +32,9 @@ export function bridgeTarget(config: BridgeConfig, { host, port, webSocket }: Br
 
 /** The same without anything above TCP. */
 export function plainTarget(config: BridgeConfig, { host, port }: BridgeAddress): DialTarget {
-  return { host, port, localAddress: port === 0 ? undefined : config.bridge_bind_address }
+  const { bridge_bind_address: localAddress, bridge_tcp_keepalive: keepAlive } = config
+  if (port === 0) return { host, port }
+  return { host, port, localAddress, onSocket: keepAlive && ((socket) => setProbes(socket, keepAlive)) }
 }
 
 function tlsLayer(config: BridgeConfig, isLocal: boolean): TlsDialer | undefined {
