@@ -44,6 +44,8 @@ const LOG_EXPIRY = 20
 const TICK = 500
 /** ms that clients have to take their last packet when the broker stops. */
 const STOP_GRACE = 1000
+/** ms that a store has in which everything that was promised is already. */
+const STORE_GRACE = 2500
 
 export interface BrokerParts {
   readonly log: Log
@@ -314,8 +316,11 @@ export class Broker implements HandlerHost {
     }
   }
 
-  /** Stops: no new clients, the present ones are told, wills are published, everything is closed. Takes a second at most. */
-  async stop(): Promise<void> {
+  /**
+   * Stops: no new clients, the present ones are told, wills are published, everything is closed. Takes a second at most, and what
+   * plugins and the store need. False when the store has not answered, as on a network that is gone: a thread waits for it.
+   */
+  async stop(): Promise<boolean> {
     clearInterval(this.timer)
     this.listeners.close()
     this.httpApi?.close()
@@ -332,8 +337,26 @@ export class Broker implements HandlerHost {
     for (const handler of this.handlers) handler.abort()
     this.bridges.abort()
     await Promise.race([this.plugins.stop(), pause(STOP_GRACE)])
-    await this.persistence?.close()
+    const isClosed = await this.closeStore()
     this.bcrypt.close()
+    return isClosed
+  }
+
+  private async closeStore(): Promise<boolean> {
+    const { persistence } = this
+    if (persistence === undefined) return true
+    const closed = persistence.close().then(() => true)
+    // Otherwise everything since the last time is still to be written, which may take longer.
+    if (this.context.config.persistence_durability !== 'commit') return closed
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), STORE_GRACE)
+    })
+    const isClosed = await Promise.race([closed, late])
+    clearTimeout(timer)
+    if (!isClosed)
+      this.context.log.error('The store does not answer. It holds what was acknowledged, but not what has ended since.')
+    return isClosed
   }
 }
 

@@ -7,6 +7,7 @@ import type { Config } from '../options/config.js'
 import type { TsmqValues } from '../options/tsmq-options.js'
 import { packageVersion } from '../version.js'
 import { BrokerLog } from './broker-log.js'
+import { EXIT_STATUS, exitAtOnce } from './exit.js'
 import { KeyLogFile } from './key-log.js'
 import { logPainters } from './log-painters.js'
 import { OwnFile } from './own-file.js'
@@ -60,6 +61,7 @@ export async function runUntilSignal(
   log.info(files.length > 0 ? `Config loaded from ${files.join(', ')}.` : 'Using default config.')
   if (keyLogFile !== undefined)
     log.warning(`Keys are written to ${keyLogFile}: whoever has them can read what TLS connections carry.`)
+  let isClosed = true
   try {
     const running = new Broker(config, { log, version, keyLog: keyLog?.write })
     broker = running
@@ -100,7 +102,7 @@ export async function runUntilSignal(
     onRunning(bound)
     await stopped
     manager.stopping()
-    await running.stop()
+    isClosed = await running.stop()
     log.info(`tsmq version ${version} terminating`)
   } finally {
     readyFile?.remove()
@@ -108,6 +110,7 @@ export async function runUntilSignal(
     pidFile?.remove()
     brokerLog.close()
   }
+  if (!isClosed) exitAtOnce(EXIT_STATUS.ok)
 }
 
 /** UMASK_SET is for the files that are not for their owner alone anyway. */

@@ -1,5 +1,5 @@
 // The entry of tsmq: the broker on this process.
-import { exit } from './exit.js'
+import { exitSoon } from './exit.js'
 import { runBroker } from './tsmq-command.js'
 
-exit(await runBroker(process.argv.slice(2)))
+exitSoon(await runBroker(process.argv.slice(2)))

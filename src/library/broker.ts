@@ -213,7 +213,7 @@ export class Broker {
   /** Stops: clients are told, wills are published, everything is closed. Takes about a second at most. */
   stop(): Promise<void> {
     for (const subscription of [...this.routes.keys()]) this.unsubscribe(subscription)
-    this.stopping ??= this.engine.stop()
+    this.stopping ??= this.engine.stop().then(() => {})
     return this.stopping
   }
 

@@ -371,3 +371,37 @@ describe('persistence_durability interval', () => {
       assert.equal(store.written, 1)
     })
 })
+
+describe('a stop while the store does not answer', () => {
+  for (const { durability, gives } of [
+    { durability: 'commit', gives: 'gives it up in time: what was acknowledged is there' },
+    { durability: 'interval', gives: 'waits: much may still have to be written' },
+  ])
+    test(`persistence_durability ${durability}: ${gives}`, async (t) => {
+      const { broker, store } = await setUp(t, `persistence_durability ${durability}`)
+      const visitor = await client(t, broker, durable('own'))
+      await visitor.settled()
+      store.isSlow = true
+      visitor.publish({ topic: 'a', payload: 'x', retain: true })
+      await visitor.settled()
+      t.mock.timers.enable({ apis: ['setTimeout'] })
+      let isClosed: boolean | undefined
+      const stopped = broker.broker.stop().then((closed) => {
+        isClosed = closed
+      })
+      for (let seconds = 0; seconds < 6; seconds++) {
+        for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate)
+        t.mock.timers.tick(1000)
+      }
+      await new Promise(setImmediate)
+      assert.equal(isClosed, durability === 'commit' ? false : undefined)
+      assert.equal(
+        broker.log.some((line) => line.startsWith('The store does not answer.')),
+        durability === 'commit',
+      )
+      store.isSlow = false
+      store.proceed()
+      await stopped
+      assert.equal(isClosed, durability !== 'commit')
+    })
+})
