@@ -20,6 +20,14 @@ function rulesIn(fields: Fields): readonly AclRule[] | undefined {
   return rules
 }
 
+/** mosquitto_ctrl 2.0 says it in another way, of which its own broker takes no notice. */
+function allowed(fields: Fields): boolean {
+  if (fields.has('allow')) return fields.flag('allow')
+  const access = fields.text('access')
+  if (access !== 'allow' && access !== 'deny') throw new CommandError('Invalid/missing allow')
+  return access === 'allow'
+}
+
 export const roleCommands: Readonly<Record<string, Command>> = {
   createRole(fields, { directory, changed }) {
     const name = fields.newName('rolename')
@@ -91,8 +99,7 @@ export const roleCommands: Readonly<Record<string, Command>> = {
       const name = each.needed('acltype').toLowerCase()
       const type = DEFAULT_TYPES.find((known) => known.toLowerCase() === name)
       if (type === undefined) throw new CommandError('Unknown acltype')
-      if (!each.has('allow')) throw new CommandError('Invalid/missing allow')
-      return [type, each.flag('allow')] as const
+      return [type, allowed(each)] as const
     })
     for (const [type, allow] of settings) defaults[type] = allow
     changed()
