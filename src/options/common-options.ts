@@ -11,7 +11,7 @@ export const commonOptions = [
     args: ['bash|zsh|fish'],
     words: ['bash', 'zsh', 'fish'],
     ends: true,
-    help: 'Print a completion script for this shell.',
+    help: 'Print what completes this command in a shell, for its source command.',
   },
   {
     name: 'version',

@@ -50,14 +50,20 @@ complete -F ${name} ${command}
 
 function zshScript(command: string, table: readonly Flag[], takesFiles: boolean): string {
   const lines = table.flatMap((row) => {
-    const values = (row.args ?? []).map((arg) => `:${zshText(arg)}:${zshAction(row)}`).join('')
+    const mark = row.leftOut === undefined ? ':' : '::'
+    const values = (row.args ?? []).map((arg) => `${mark}${zshText(arg)}:${zshAction(row)}`).join('')
     const others = row.repeatable ? '*' : row.flags.length > 1 ? `(${row.flags.join(' ')})` : ''
     return row.flags.map((flag) => `  '${others}${flag}[${zshText(row.help)}]${values}'`)
   })
   const rest = takesFiles ? ["  '*:file:_files'"] : []
+  const name = `_${command}`
+  // A file in $fpath is the body of the function when it is first called; read by `source` it only defines it.
   return `#compdef ${command}
-_arguments \\
-${[...lines, ...rest].join(' \\\n')}
+${name}() {
+  _arguments \\
+  ${[...lines, ...rest].join(' \\\n  ')}
+}
+if [[ $funcstack[1] == ${name} ]]; then ${name} "$@"; else compdef ${name} ${command}; fi
 `
 }
 
