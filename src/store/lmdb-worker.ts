@@ -9,7 +9,7 @@ import { isMainThread, parentPort } from 'node:worker_threads'
 import { open, type RootDatabase } from 'lmdb'
 import { Batch, eachChange } from './batch.js'
 import { checkPages } from './file-check.js'
-import { FileSpace } from './file-space.js'
+import { checkRoom, FileSpace } from './file-space.js'
 import { key, Table } from './keys.js'
 import type { StoreFault } from './store-error.js'
 
@@ -92,6 +92,7 @@ function load(): Uint8Array | undefined {
 
 async function write(bytes: Uint8Array): Promise<void> {
   const number = written + 1
+  checkRoom(path)
   database ??= openDatabase()
   const batch = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   let count = 1
@@ -129,6 +130,7 @@ async function answer(request: LmdbRequest): Promise<LmdbAnswer> {
     case 'open':
       path = request.path
       isReadOnly = request.isReadOnly
+      checkRoom(path)
       if (request.isChecked) checkPages(path)
       database = openDatabase()
       return {}

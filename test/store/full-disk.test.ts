@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { isCramped } from '../../src/store/file-space.js'
 import { LmdbStore } from '../../src/store/lmdb-store.js'
 import { batchOf, contentOf, write } from './stores.js'
 
@@ -46,3 +47,16 @@ test('a full disk refuses a batch, harms nothing, and can be made larger', {
     Array.from({ length: written + 1 }, (_, number) => [key(number), number === written ? 'y' : 'x']),
   )
 })
+
+const BTRFS = 0x9123_683e
+const EXT4 = 0xef53
+
+for (const [name, type, free, expected] of [
+  ['btrfs with little room', BTRFS, 16 * MIB - 4096, true],
+  ['btrfs with some room', BTRFS, 16 * MIB, false],
+  ['ZFS without any', 0x2fc1_2fc1, 0, true],
+  ['ext4, where a page that is there stays where it is', EXT4, 0, false],
+] as const)
+  test(`room for changes: ${name}`, () => {
+    assert.equal(isCramped({ type, bavail: free / 4096, bsize: 4096 }), expected)
+  })
