@@ -1,5 +1,5 @@
 // The clients of the crash test, each of which remembers what the broker has promised it and notices what it does not keep:
-// publishers, subscribers, one that keeps retained values, one that collects subscriptions.
+// publishers, subscribers, one that keeps retained values, one that collects subscriptions, one that dies of everything.
 
 import type { Packet } from '../../src/protocol/codec.js'
 import { PacketType } from '../../src/protocol/packet-types.js'
@@ -200,6 +200,26 @@ export class CrashKeeper extends StubbornClient {
     const payload = Buffer.from(String(this.sent))
     this.send(publish({ topic: this.topic, payload, qos: 1, retain: true, packetId: (this.sent % 60_000) + 1 }))
   }
+}
+
+/** Leaves a will with the number of the connection whenever one ends, be it by itself. */
+export class CrashMortal extends StubbornClient {
+  readonly topic = 'crash/will'
+  /** Numbers of the connections that were accepted. */
+  readonly accepted: number[] = []
+  private attempts = 0
+
+  protected override get will() {
+    const payload = Buffer.from(String(++this.attempts))
+    return { topic: this.topic, payload, qos: 2 } as const
+  }
+
+  protected override onConnected(): void {
+    this.accepted.push(this.attempts)
+    this.later(() => this.drop())
+  }
+
+  protected override onPacket(): void {}
 }
 
 /** Subscribes to one filter after the other. */

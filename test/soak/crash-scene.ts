@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { CrashCollector, CrashKeeper, CrashPublisher, CrashSubscriber } from './crash-clients.js'
+import { CrashCollector, CrashKeeper, CrashMortal, CrashPublisher, CrashSubscriber } from './crash-clients.js'
 
 /** ms that the rest may take once nothing goes wrong any more. */
 const PATIENCE = 60_000
@@ -43,6 +43,7 @@ export class CrashScene {
   private readonly sleeper: CrashSubscriber
   private readonly keepers: readonly CrashKeeper[]
   private readonly collector: CrashCollector
+  private readonly mortal: CrashMortal
 
   constructor(port: number) {
     this.publishers = [1, 2, 1, 2].map((qos, index) => new CrashPublisher(port, `p${index}q${qos}`, qos as 1 | 2))
@@ -50,10 +51,11 @@ export class CrashScene {
     this.sleeper = new CrashSubscriber(port, 'sleeper', 2)
     this.keepers = [0, 1].map((index) => new CrashKeeper(port, `k${index}`))
     this.collector = new CrashCollector(port, 'collector')
+    this.mortal = new CrashMortal(port, 'mortal')
   }
 
   private get clients() {
-    return [...this.publishers, ...this.subscribers, this.sleeper, ...this.keepers, this.collector]
+    return [...this.publishers, ...this.subscribers, this.sleeper, ...this.keepers, this.collector, this.mortal]
   }
 
   private get allSubscribers() {
@@ -68,12 +70,13 @@ export class CrashScene {
       () => 'SUBACK',
     )
     this.sleeper.stop()
-    for (const client of [...this.publishers, ...this.keepers, this.collector]) client.start()
+    for (const client of [...this.publishers, ...this.keepers, this.collector, this.mortal]) client.start()
   }
 
   /** Nothing goes wrong any more: everything comes to its end. */
   async settle(): Promise<void> {
     for (const client of [...this.publishers, ...this.keepers]) client.isPublishing = false
+    this.mortal.stop()
     await until(
       () => this.publishers.every(({ isDone }) => isDone),
       () => 'the last acknowledgements',
@@ -102,12 +105,20 @@ export class CrashScene {
         if (clientId.endsWith('q2') && subscriber.clientId !== 's-q1')
           assert.deepEqual(twice, [], `${subscriber.clientId} got messages of ${clientId} twice`)
       }
+    for (const subscriber of this.allSubscribers) {
+      const { topic, accepted } = this.mortal
+      const { missing, twice } = subscriber.compare(topic, Math.max(...accepted))
+      const lost = missing.filter((number) => accepted.includes(number))
+      assert.deepEqual(lost, [], `${subscriber.clientId} misses wills`)
+      if (subscriber.clientId !== 's-q1') assert.deepEqual(twice, [], `${subscriber.clientId} got wills twice`)
+    }
     assert.deepEqual(this.collector.missing, [])
     const published = this.publishers.reduce((sum, { last }) => sum + last, 0)
     const checks = this.keepers.reduce((sum, each) => sum + each.checks, 0)
     const { acknowledged } = this.collector
+    const wills = this.mortal.accepted.length
     assert.ok(published > 100 && acknowledged > 10 && checks > 2)
-    return `${published} messages, ${acknowledged} subscriptions, ${checks} looks at retained values`
+    return `${published} messages, ${acknowledged} subscriptions, ${checks} looks at retained values, ${wills} wills`
   }
 
   stop(): void {

@@ -8,7 +8,7 @@ import { PacketType } from '../../src/protocol/packet-types.js'
 import { ReasonCode } from '../../src/protocol/reason-codes.js'
 import { BlockPool } from '../../src/protocol/shared-block.js'
 import { TopicTable } from '../../src/protocol/topic-table.js'
-import { connectPacket } from './raw-client.js'
+import { type ConnectFields, connectPacket } from './raw-client.js'
 
 /** ms before the next attempt. */
 const PAUSE = 20
@@ -61,7 +61,8 @@ export abstract class StubbornClient {
       if (!this.isStopped && this.socket === socket) setTimeout(() => this.isStopped || this.connect(), PAUSE)
     })
     const properties = { sessionExpiryInterval: FOREVER, receiveMaximum: 100 }
-    const connect = connectPacket({ clientId: this.clientId, version: 5, cleanStart: false, properties })
+    const { clientId, will } = this
+    const connect = connectPacket({ clientId, version: 5, cleanStart: false, properties, ...(will && { will }) })
     socket.on('connect', () => socket.write(encodePacket(connect, 5)))
   }
 
@@ -81,6 +82,16 @@ export abstract class StubbornClient {
     this.connections++
     this.isConnected = true
     this.onConnected()
+  }
+
+  /** Of the connection that is made next. */
+  protected get will(): ConnectFields['will'] {
+    return undefined
+  }
+
+  /** Loses the connection, which comes back. */
+  protected drop(): void {
+    this.socket?.destroy()
   }
 
   send(packet: Packet): void {
