@@ -204,7 +204,7 @@ export class Broker implements HandlerHost {
     const handler = new ClientHandler(this.context, this, listener, accepted.peer, since)
     const { packetIn } = this.context.points
     const connection = new Connection(
-      accepted.open((bytes, length) => connection.onData(bytes, length)),
+      accepted.open((bytes, length, block) => connection.onData(bytes, length, block)),
       packetIn === undefined ? handler : watchedOwner(handler, packetIn, () => handler.watched),
       'client',
       this.context.memory,

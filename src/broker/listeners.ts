@@ -1,7 +1,7 @@
 // The broker's open listeners: opens them, counts and admits connections, waits for their handshakes, and hands those that may
 // come in to whoever serves clients. A reload gives the same listeners new settings.
 
-import type { Accepted, Arriving, BoundAddress, SocketRules } from '../net/listener.js'
+import type { Accepted, Arriving, BoundAddress, ConnectionTaker, SocketRules } from '../net/listener.js'
 import { Listener } from '../net/listener.js'
 import type { Config, ListenerConfig } from '../options/config.js'
 import { Arrivals } from './arrivals.js'
@@ -117,11 +117,12 @@ export class Listeners {
     const { log, config: settings } = this.context
     const listener = new OpenListener(config)
     this.open.push(listener)
-    listener.sockets = new Listener({
+    const taker: ConnectionTaker = {
       onAccept: (accepted) => this.onAccept(listener, accepted),
       onArrival: (arriving) => this.onArrival(listener, arriving),
       onFailure: (error) => log.error(`Listener on port ${listener.port}: ${error.message}.`),
-    })
+    }
+    listener.sockets = new Listener(taker, this.context.memory.blocks)
     const bound = await listener.sockets.listen({
       path: config.path,
       host: config.bind_address,

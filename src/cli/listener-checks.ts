@@ -8,9 +8,17 @@ import { dirname } from 'node:path'
 import { systemText } from '../access/restricted-file.js'
 import { isIdentifiedByHandshake } from '../broker/identity.js'
 import { socketRules } from '../broker/socket-rules.js'
-import { Listener } from '../net/listener.js'
+import { type ConnectionTaker, Listener } from '../net/listener.js'
 import type { Config, ListenerConfig } from '../options/config.js'
+import { BlockPool } from '../protocol/shared-block.js'
 import type { Findings } from './config-findings.js'
+
+/** For sockets that are not to serve anybody. */
+const NOBODY: ConnectionTaker = {
+  onAccept: (accepted) => accepted.destroy(),
+  onArrival: (arriving) => arriving.destroy(),
+  onFailure: () => {},
+}
 
 export function checkListeners({ listeners }: Config, findings: Findings): void {
   for (const [at, listener] of listeners.entries()) {
@@ -124,11 +132,7 @@ function checkIgnored(listener: ListenerConfig, findings: Findings): void {
 export async function tryListeners(config: Config, findings: Findings): Promise<void> {
   const sockets: Listener[] = []
   for (const listener of config.listeners) {
-    const socket = new Listener({
-      onAccept: (accepted) => accepted.destroy(),
-      onArrival: (arriving) => arriving.destroy(),
-      onFailure: () => {},
-    })
+    const socket = new Listener(NOBODY, new BlockPool())
     sockets.push(socket)
     try {
       const { path, bind_address: host, port, socket_domain: family, bind_interface: interfaceName } = listener

@@ -130,12 +130,12 @@ export class Connection {
     return false
   }
 
-  /** Takes the next bytes[0..length) from the socket; they may be reused when the call returns. */
-  onData(bytes: Buffer, length: number): void {
+  /** Takes the next bytes[0..length) from the socket; they may be reused when the call returns, unless `block` is retained. */
+  onData(bytes: Buffer, length: number, block?: SharedBlock): void {
     if (this.isOver) return
     this.bytesReceived += length
     try {
-      this.framer.push(bytes, length)
+      this.framer.push(bytes, length, block)
     } catch (error) {
       this.fail(error)
     }

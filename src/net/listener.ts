@@ -3,16 +3,10 @@
 
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { BlockPool } from '../protocol/shared-block.js'
+import { type AcceptedHandle, AcceptedSockets, acceptHandles, handleOf, startReading } from './accepted-socket.js'
 import { addressesOf } from './addresses.js'
-import {
-  type AcceptedHandle,
-  acceptHandles,
-  type ChunkTaker,
-  handleOf,
-  readStream,
-  SharedReadBuffer,
-  startReading,
-} from './plain-socket.js'
+import { type ChunkTaker, readStream } from './plain-socket.js'
 import type { ProxyRules, receiveProxyHeader } from './proxy-acceptor.js'
 import type { ProxyTls } from './proxy-protocol.js'
 import type { Secured, TlsAcceptor, TlsRules } from './tls.js'
@@ -95,7 +89,7 @@ const BACKLOG = 4096
 
 export class Listener {
   private readonly servers: Server[] = []
-  private readonly readBuffer = new SharedReadBuffer()
+  private readonly sockets: AcceptedSockets
   private readonly taker: ConnectionTaker
   /** Loaded only where they are used, for a quick start. */
   private webSocketClass: typeof WebSocketAcceptor | undefined = undefined
@@ -108,8 +102,10 @@ export class Listener {
   /** Of a Unix socket, whose clients have no address of their own. */
   private path = ''
 
-  constructor(taker: ConnectionTaker) {
+  /** @param blocks what packets are passed on from without a copy */
+  constructor(taker: ConnectionTaker, blocks: BlockPool) {
     this.taker = taker
+    this.sockets = new AcceptedSockets(blocks)
   }
 
   /**
@@ -251,7 +247,7 @@ export class Listener {
 
   private plain(handle: AcceptedHandle): Accepted {
     let taker: ChunkTaker | undefined
-    const socket = this.readBuffer.socketOf(handle, (bytes, length) => taker?.(bytes, length))
+    const socket = this.sockets.socketOf(handle, (bytes, length, block) => taker?.(bytes, length, block))
     if (this.noDelay) socket.setNoDelay(true)
     return this.accepted(socket, this.peerOf(socket), (take) => {
       taker = take

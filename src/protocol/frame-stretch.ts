@@ -1,5 +1,5 @@
-// Packets that several connections get in the same bytes: copied once, one behind the other, into a pooled block. The stretch of
-// the block that holds them is what the connections write.
+// Packets that several connections get in the same bytes, one behind the other in a stretch of a pooled block, which is what the
+// connections write. Packets that lie so in the block they came in stay there; others are copied once.
 
 import { copyWords, MOST_BY_WORDS } from './copy-words.js'
 import type { Frame } from './publish-frames.js'
@@ -7,15 +7,21 @@ import type { BlockPool, SharedBlock } from './shared-block.js'
 
 /** Bytes of a block. */
 const BLOCK = 65_536
-/** Bytes of the largest packet that is kept here; larger ones are not worth a second copy. */
-export const MOST_IN_STRETCH = 8192
+/** Bytes of the largest packet that is copied; larger ones are not worth it. */
+export const MOST_COPIED = 8192
+/** A shorter stretch is copied after all: it is not to keep a whole block from being used again. */
+const LEAST_IN_PLACE = 32_768
 
 export class FrameStretch {
   start = 0
   end = 0
   private readonly blocks: BlockPool
-  private owner: SharedBlock | undefined = undefined
+  /** Copies go here, one stretch behind the other. */
+  private own: SharedBlock | undefined = undefined
+  private ownEnd = 0
   private view: DataView = new DataView(new ArrayBuffer(0))
+  /** What the packets came in, while they lie there. */
+  private lent: SharedBlock | undefined = undefined
 
   constructor(blocks: BlockPool) {
     this.blocks = blocks
@@ -23,36 +29,66 @@ export class FrameStretch {
 
   /** Holds bytes[start..end). Whoever keeps them beyond a call takes a reference; they are never changed. */
   get block(): SharedBlock {
-    this.owner ??= this.take()
-    return this.owner
+    return this.lent ?? this.ownBlock(0)
   }
 
-  /** Begins a new stretch behind the last one. */
+  /** Begins a new stretch. */
   begin(): void {
-    this.start = this.end
-    if (this.end + MOST_IN_STRETCH <= BLOCK) return
-    this.owner?.release()
-    this.owner = this.take()
-    this.start = this.end = 0
+    this.lent?.release()
+    this.lent = undefined
+    this.ownBlock(MOST_COPIED)
+    this.start = this.end = this.ownEnd
   }
 
-  private take(): SharedBlock {
+  /** A block of our own with room for `size` bytes. */
+  private ownBlock(size: number): SharedBlock {
+    if (this.own !== undefined && this.ownEnd + size <= BLOCK) return this.own
+    this.own?.release()
     const block = this.blocks.take(BLOCK)
     const { bytes } = block
+    this.own = block
+    this.ownEnd = 0
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     return block
   }
 
-  /** Adds a frame of at most MOST_IN_STRETCH bytes with its first byte; false when there is no room for it. */
+  /** Adds a frame with its first byte; false when it cannot be a part of this stretch, or is too large for any. */
   add(frame: Frame, header: number): boolean {
+    const { block } = frame
+    if (block !== undefined && frame.payload === undefined && frame.bytes[frame.start] === header)
+      return this.extend(frame, block)
     const size = frame.end - frame.start
     const at = this.end
-    if (at + size > BLOCK) return false
+    if (this.lent !== undefined || size > MOST_COPIED || at + size > BLOCK) return false
     const { bytes } = this.block
     if (size > MOST_BY_WORDS) frame.bytes.copy(bytes, at, frame.start, frame.end)
     else copyWords(frame.view, frame.start, this.view, at, size)
     bytes[at] = header
-    this.end = at + size
+    this.end = this.ownEnd = at + size
     return true
+  }
+
+  /** Adds a frame that stays where it is. */
+  private extend(frame: Frame, block: SharedBlock): boolean {
+    if (this.start === this.end) {
+      block.retain()
+      this.lent = block
+      this.start = frame.start
+    } else if (this.lent !== block || this.end !== frame.start) return false
+    this.end = frame.end
+    return true
+  }
+
+  /** Has the stretch ready to be handed out. */
+  settle(): void {
+    const { lent, start, end } = this
+    const size = end - start
+    if (lent === undefined || size >= LEAST_IN_PLACE) return
+    const { bytes } = this.ownBlock(size)
+    lent.bytes.copy(bytes, this.ownEnd, start, end)
+    lent.release()
+    this.lent = undefined
+    this.start = this.ownEnd
+    this.end = this.ownEnd += size
   }
 }

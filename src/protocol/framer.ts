@@ -10,7 +10,7 @@ import type { BlockPool, SharedBlock } from './shared-block.js'
 /** Packets above this many bytes are collected in pooled blocks that may be passed on by reference. */
 export const LARGE_PACKET = 16_384
 
-/** Receives whole packets. `bytes` may be reused once the call returns, unless `block` is given and retained. */
+/** Receives whole packets. `bytes` may be reused once the call returns, unless `block`, which owns them, is retained. */
 export interface PacketSink {
   /** The body is bytes[start..end); `header` is the first byte of the packet. */
   onPacket(header: number, bytes: Buffer, start: number, end: number, block: SharedBlock | undefined): void
@@ -111,9 +111,10 @@ export class Framer implements FramingRules {
 
   /**
    * Takes the next bytes[0..length) of the stream.
+   * @param block owner of the bytes, if they are not to be reused while somebody keeps it
    * @throws ProtocolError 0x81, 0x82, 0x95, and whatever the sink throws; the stream must not be read further then.
    */
-  push(bytes: Buffer, length: number): void {
+  push(bytes: Buffer, length: number, block?: SharedBlock): void {
     let at = 0
     if (!this.isStopped) {
       if (this.partial !== undefined) {
@@ -121,7 +122,7 @@ export class Framer implements FramingRules {
         if (this.partial !== undefined) return
       }
       while (at < length && !this.isStopped) {
-        const next = this.packetAt(bytes, at, length)
+        const next = this.packetAt(bytes, at, length, block)
         if (next < 0) {
           this.keep(bytes, at, length)
           return
@@ -137,12 +138,12 @@ export class Framer implements FramingRules {
   }
 
   /** Delivers the packet at bytes[at] and returns its end, or -1 when it is not all there. */
-  private packetAt(bytes: Buffer, at: number, length: number): number {
+  private packetAt(bytes: Buffer, at: number, length: number, block: SharedBlock | undefined): number {
     const body = this.bodyOffset(bytes, at, length)
     if (body < 0) return -1
     const end = at + this.need
     if (end > length) return -1
-    this.sink.onPacket(bytes[at] as number, bytes, body, end, undefined)
+    this.sink.onPacket(bytes[at] as number, bytes, body, end, block)
     return end
   }
 

@@ -17,6 +17,11 @@ export class SharedBlock {
     this.pool = pool
   }
 
+  /** Whether somebody has kept it. */
+  get isShared(): boolean {
+    return this.references > 1
+  }
+
   retain(): void {
     this.references++
   }

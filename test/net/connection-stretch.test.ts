@@ -6,7 +6,7 @@ import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Connection, type ConnectionOwner, sharedMemory } from '../../src/net/connection.js'
-import { FrameStretch, MOST_IN_STRETCH } from '../../src/protocol/frame-stretch.js'
+import { FrameStretch, MOST_COPIED } from '../../src/protocol/frame-stretch.js'
 import { PublishFrames } from '../../src/protocol/publish-frames.js'
 import type { SharedBlock } from '../../src/protocol/shared-block.js'
 import { BlockPool } from '../../src/protocol/shared-block.js'
@@ -129,7 +129,7 @@ function fill(stretch: FrameStretch): void {
   const before: SharedBlock = stretch.block
   while (stretch.block === before) {
     stretch.begin()
-    stretch.add(frameOf(MOST_IN_STRETCH - 100, 2), 0x30)
+    stretch.add(frameOf(MOST_COPIED - 100, 2), 0x30)
   }
 }
 

@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict'
 import type { Duplex } from 'node:stream'
 import { after, test } from 'node:test'
-import { Listener } from '../../src/net/listener.js'
+import { type ConnectionTaker, Listener } from '../../src/net/listener.js'
 import { ProtocolError } from '../../src/protocol/protocol-error.js'
+import { BlockPool } from '../../src/protocol/shared-block.js'
 import { exchange, frame, Opcode, RawWebSocket, upgradeRequest } from '../support/raw-web-socket.js'
 
 /** One accepted connection: its stream, what it has read, how it ended. */
@@ -20,7 +21,7 @@ const rules = { origins: [], maxHeaderSize: 4096 }
 async function listen(): Promise<{ port: number; next: () => Promise<Served> }> {
   const served: Served[] = []
   let wake = () => {}
-  const listener = new Listener({
+  const taker: ConnectionTaker = {
     onAccept(accepted) {
       const stream = accepted.open((bytes, length) => {
         each.received = Buffer.concat([each.received, bytes.subarray(0, length)])
@@ -37,7 +38,8 @@ async function listen(): Promise<{ port: number; next: () => Promise<Served> }> 
     },
     onArrival: () => assert.fail('no handshake below WebSocket'),
     onFailure: (error) => assert.ifError(error),
-  })
+  }
+  const listener = new Listener(taker, new BlockPool())
   const at = {
     path: undefined,
     host: '127.0.0.1',

@@ -180,8 +180,12 @@ function hand(
   message: Message,
   bodyStart: number,
 ): ReasonCode {
+  const size = packet.payloadEnd - bodyStart
+  // Nor is a small part of a block to keep the whole of it.
   const isView =
-    message.block === undefined && packet.payloadEnd - bodyStart > LARGE_PAYLOAD && message.bytes === packet.bytes
+    size > LARGE_PAYLOAD &&
+    message.bytes === packet.bytes &&
+    (message.block === undefined || size < message.block.bytes.length / 8)
   const taken = isView ? routeLarge(context, message) : context.router.publish(message)
   if (taken) return ReasonCode.SUCCESS
   context.points.notConsumed?.(message, client.session.info)

@@ -1,8 +1,8 @@
 // Consecutive QoS 0 messages of one publisher to one topic, as they come in one piece from its socket: who gets them is decided
-// once, they are encoded and copied once, and each receiver is handed all of them together. Whatever might change who gets them,
+// once, they are encoded and copied once or not at all, and each receiver is handed all of them together. Whatever might change who gets them,
 // or come between them, ends the burst; so does the end of the event loop's turn.
 
-import { FrameStretch, MOST_IN_STRETCH } from '../../protocol/frame-stretch.js'
+import { FrameStretch } from '../../protocol/frame-stretch.js'
 import { PacketType, type ProtocolVersion } from '../../protocol/packet-types.js'
 import type { PublishFrames } from '../../protocol/publish-frames.js'
 import type { BlockPool } from '../../protocol/shared-block.js'
@@ -61,7 +61,7 @@ export class Burst {
     }
     this.followers = followers
     this.version = version
-    this.mostBytes = followers.reduce((most, each) => Math.min(most, each.maximumPacketSize), MOST_IN_STRETCH)
+    this.mostBytes = followers.reduce((most, each) => Math.min(most, each.maximumPacketSize), Number.POSITIVE_INFINITY)
     this.changes = this.subscriptions.changes
     this.isOpen = true
     this.stretch.begin()
@@ -78,7 +78,10 @@ export class Burst {
     if (!this.stretch.add(frame, HEADER)) {
       this.handOut()
       this.stretch.begin()
-      this.stretch.add(frame, HEADER)
+      if (!this.stretch.add(frame, HEADER)) {
+        this.end()
+        return false
+      }
     }
     this.count++
     this.payloadBytes += message.size
@@ -89,6 +92,7 @@ export class Burst {
     const { followers, stretch, count, payloadBytes } = this
     this.count = this.payloadBytes = 0
     if (count === 0) return
+    stretch.settle()
     const { block, start, end } = stretch
     for (let i = 0; i < followers.length; i++)
       (followers[i] as Follower).sendStretch(block, start, end, count, payloadBytes)
