@@ -1,39 +1,37 @@
 // One network client from accept to close: the order of packets, the login, keep alive, and how it ends (MQTT 5.0 sections 3.1.4,
-// 3.14.4, 4.13). What single packets do is in publish-in and subscribe; whether a CONNECT is acceptable in connect.
+// 3.14.4, 4.13). What single packets do is in publish-in and subscribe; whether a CONNECT is acceptable in login, and what it
+// makes of the client in entry.
 
 import type { Connection, ConnectionOwner } from '../../net/connection.js'
 import type { Peer } from '../../net/listener.js'
 import { decodePacket, encodeWithin } from '../../protocol/codec.js'
 import { PacketType, packetTypeRow } from '../../protocol/packet-types.js'
 import type { AckType } from '../../protocol/packets/acks.js'
-import type { Connect, Will } from '../../protocol/packets/connect.js'
+import type { Connect } from '../../protocol/packets/connect.js'
 import type { Disconnect } from '../../protocol/packets/disconnect.js'
 import { decodePublish } from '../../protocol/packets/publish.js'
 import { NO_PROPERTIES } from '../../protocol/properties.js'
 import { ProtocolError } from '../../protocol/protocol-error.js'
 import { ReasonCode, reasonText } from '../../protocol/reason-codes.js'
 import type { SharedBlock } from '../../protocol/shared-block.js'
-import { ReceivedAliases } from '../../session/topic-aliases.js'
 import type { Traffic } from '../admin/statistics.js'
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
 import { HeldOutput } from '../persistence/held-output.js'
 import type { Waiter } from '../persistence/journal.js'
 import type { PacketConnection } from '../plugins/plugin.js'
-import { rightsOf } from '../plugins/plugin-rights.js'
 import { isPromise, type Soon } from '../plugins/soon.js'
 import { type PacketOutlet, WatchedOutlet } from '../plugins/watched-packets.js'
-import type { Wills } from '../routing/wills.js'
 import { handleAck } from './acknowledge-in.js'
 import { subscribeWithPlugins, unsubscribeWithPlugins } from './asked-plugins.js'
-import { ClientPublisher } from './client-publisher.js'
-import { type Admission, boundExpiry, connackProperties, receiveMaximumOf, welcome } from './connect.js'
+import { type Admission, boundExpiry, connackProperties, welcome } from './connect.js'
 import type { ConnectedClient } from './connected-client.js'
 import { type ConnectionFacts, connectionFacts, connectionInfo } from './connection-facts.js'
 import { describeArrival } from './describe.js'
+import { enter, type Keepers } from './entry.js'
 import { Login, type LoginHost } from './login.js'
 import { PacketSender } from './packet-sender.js'
-import { handlePublish, mayPublish } from './publish-in.js'
+import { handlePublish } from './publish-in.js'
 import { Reauthentication } from './reauthentication.js'
 import type { SessionClient } from './session.js'
 import type { Sessions } from './sessions.js'
@@ -49,9 +47,7 @@ const GRACE = 2000
 type State = 'new' | 'connected' | 'ended'
 
 /** What the handler needs of the broker's list of connections. */
-export interface HandlerHost {
-  readonly wills: Wills
-  readonly sessions: Sessions
+export interface HandlerHost extends Keepers {
   /** The connection is gone for good. */
   closed(handler: ClientHandler): void
 }
@@ -68,19 +64,8 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   private login: Login | undefined = undefined
   private state: State = 'new'
   private client: ConnectedClient | undefined = undefined
-  /** Which line of the password file admitted the client: when it is another, the client has to log in again. */
-  private credential: string | undefined = undefined
-  /** A plugin has let it in: no line of the file did. */
-  private isVouchedFor = false
   /** After extended authentication. */
   private reauthentication: Reauthentication | undefined = undefined
-  /** To be published unless the client says goodbye. */
-  private will: Will | undefined = undefined
-  /** CONNECT asked for a session that outlives the connection: DISCONNECT may change for how long. */
-  private askedForSession = false
-  private keepAlive = 0
-  /** ms: when the client was let in. */
-  private connectedAt = 0
   private isActive = false
   /** The client waits for plugins, not the broker for the client. */
   private isAsking = false
@@ -117,9 +102,8 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
 
   /** The connection of a client that has been let in, for those who ask for it. */
   get facts(): ConnectionFacts | undefined {
-    const { client, connection, keepAlive, connectedAt } = this
-    if (client === undefined || connection === undefined) return undefined
-    return connectionFacts(this, connection, client.version, keepAlive, connectedAt)
+    const { client, connection } = this
+    return client && connection && connectionFacts(this, connection, client)
   }
 
   /** The connection as those see it who watch packets. */
@@ -223,73 +207,43 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
 
   onAccepted(connect: Connect, admission: Admission): void {
     const { context, listener } = this
-    const { config: settings } = listener
-    const { sessions } = this.host
-    const { config, log } = context
+    const { config } = listener
     const connection = this.connection as Connection
-    const { protocolVersion: version, username } = connect
-    const { clientId, sessionExpiry: expiryInterval } = admission
-    const properties = version === 5 ? connackProperties(context, settings, connect, admission) : NO_PROPERTIES
-    const { maximumPacketSize } = connect.properties
-    if (
-      maximumPacketSize !== undefined &&
-      encodeWithin(welcome(false, properties), 5, maximumPacketSize) === undefined
-    ) {
+    const { protocolVersion: version } = connect
+    const properties = version === 5 ? connackProperties(context, config, connect, admission) : NO_PROPERTIES
+    const { maximumPacketSize: most } = connect.properties
+    if (most !== undefined && encodeWithin(welcome(false, properties), 5, most) === undefined) {
       this.end('CONNACK is larger than the client takes') // [MQTT-3.1.2-24]
       return
     }
-    const mountPoint = settings.mount_point ?? ''
-    const rights = rightsOf(context, listener, username, clientId)
-    this.isVouchedFor = admission.isVouchedFor === true
-    this.credential = context.access.credentialOf(settings, username)
-    const touched = context.journal?.touched
-    const { cleanStart } = connect
-    const opened = sessions.open({ clientId, username, listener, mountPoint, cleanStart, expiryInterval, rights })
-    if (opened.isPresent) this.host.wills.cancel(clientId) // [MQTT-3.1.3-9]
-    const window = config.max_inflight_messages || 65_535
-    const { session, isPresent } = opened
-    const sender = new PacketSender(context, this.outlet ?? connection, connect, clientId, settings)
+    const sender = new PacketSender(context, this.outlet ?? connection, connect, admission.clientId, config)
     const waiter = context.journal && new HeldOutput(connection, () => this.onStoreFailure())
-    // What is sent behind CONNACK may come from changes that are not on disk yet.
-    if (waiter !== undefined && context.journal?.touched !== touched) context.journal?.hold(waiter)
-    const publisher = new ClientPublisher(context, listener, clientId, username)
-    this.client = {
-      version,
-      session,
-      sender,
-      waiter,
-      maxQos: settings.max_qos,
-      mountPoint,
-      isBridge: connect.bridge,
-      publisher,
-      aliases: new ReceivedAliases(version === 5 ? settings.max_topic_alias : 0),
-      receiveMaximum: version === 5 ? receiveMaximumOf(config) : 65_535,
-    }
+    const { client, isPresent, rights } = enter(context, this.host, listener, connect, admission, { sender, waiter })
     this.login = undefined
-    this.askedForSession = (connect.properties.sessionExpiryInterval ?? 0) > 0
-    this.will = connect.will // [MQTT-3.1.2-7]
-    if (this.will !== undefined && !mayPublish(mountPoint, rights, this.will.topic)) {
-      log.notice(`Will of ${clientId} to '${mountPoint}${this.will.topic}' denied by the ACL.`)
-      this.will = undefined
-    }
-    if (this.will !== undefined) this.host.wills.entrust({ will: this.will, publisher, mountPoint })
-    context.neighbours.arrived(clientId, connect)
+    this.client = client
     this.state = 'connected'
-    this.keepAlive = admission.keepAlive
-    this.since = this.connectedAt = context.clock()
-    connection.framer.only = undefined
-    connection.framer.version = version
-    connection.framer.maximumPacketSize = config.max_packet_size
-    const { secured } = this.peer
-    if (config.connection_messages) log.notice(describeArrival(this.peer, connect, clientId))
-    if (secured !== undefined) log.notice(`Client ${clientId} negotiated ${secured.version} cipher ${secured.cipher}`)
-    sender.send(welcome(isPresent, properties)) // [MQTT-3.1.4-5] [MQTT-3.2.0-1] [MQTT-3.2.2-3]
-    if (log.isDebug) log.debug(`Sending CONNACK to ${clientId} (${Number(isPresent)}, 0)`)
-    const asked = version === 5 ? (connect.properties.receiveMaximum ?? window) : window
+    this.since = client.connectedAt
     if (admission.authentication !== undefined)
       this.reauthentication = new Reauthentication(context, this, admission.authentication)
-    context.points.connected?.(session.info, connectionInfo(this, version, this.keepAlive))
+    const { framer } = connection
+    framer.only = undefined
+    framer.version = version
+    framer.maximumPacketSize = context.config.max_packet_size
+    this.logArrival(connect)
+    sender.send(welcome(isPresent, properties)) // [MQTT-3.1.4-5] [MQTT-3.2.0-1] [MQTT-3.2.2-3]
+    if (context.log.isDebug) context.log.debug(`Sending CONNACK to ${this.name} (${Number(isPresent)}, 0)`)
+    const { session, keepAlive } = client
+    context.points.connected?.(session.info, connectionInfo(this, version, keepAlive))
+    const window = context.config.max_inflight_messages || 65_535
+    const asked = version === 5 ? (connect.properties.receiveMaximum ?? window) : window
     session.attach(this, rights, asked, this.since)
+  }
+
+  private logArrival(connect: Connect): void {
+    const { log, config } = this.context
+    const { secured } = this.peer
+    if (config.connection_messages) log.notice(describeArrival(this.peer, connect, this.name))
+    if (secured !== undefined) log.notice(`Client ${this.name} negotiated ${secured.version} cipher ${secured.cipher}`)
   }
 
   get sessions(): Sessions {
@@ -311,12 +265,12 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     if (log.isDebug) log.debug(`Received DISCONNECT from ${this.name}`)
     const { sessionExpiryInterval: expiry } = properties
     if (expiry !== undefined) {
-      if (expiry > 0 && !this.askedForSession)
+      if (expiry > 0 && !client.askedForSession)
         throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'session expiry raised from 0 by DISCONNECT')
       client.session.expiryInterval = boundExpiry(expiry, config.persistent_client_expiration)
     }
     this.isOrderly = true
-    if (reasonCode === ReasonCode.SUCCESS) this.will = undefined // [MQTT-3.14.4-3] [MQTT-3.1.2-10]
+    if (reasonCode === ReasonCode.SUCCESS) client.will = undefined // [MQTT-3.14.4-3] [MQTT-3.1.2-10]
     this.end(reasonCode === ReasonCode.SUCCESS ? '' : reasonText(reasonCode))
   }
 
@@ -354,8 +308,9 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   }
 
   takenOver(endsSession: boolean): void {
-    const delay = this.will?.properties.willDelayInterval ?? 0
-    if (!endsSession && delay > 0) this.will = undefined
+    const { client } = this
+    const delay = client?.will?.properties.willDelayInterval ?? 0
+    if (client !== undefined && !endsSession && delay > 0) client.will = undefined
     this.disconnect(ReasonCode.SESSION_TAKEN_OVER, 'session taken over') // [MQTT-3.1.4-3]
   }
 
@@ -371,8 +326,9 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       return
     }
     if (this.client === undefined) return
-    const { username, clientId } = this.client.session
-    const refusal = this.isVouchedFor ? undefined : access.refusalNow(this.listener.config, username, this.credential)
+    const { session, isVouchedFor, credential } = this.client
+    const { username, clientId } = session
+    const refusal = isVouchedFor ? undefined : access.refusalNow(this.listener.config, username, credential)
     if (refusal !== undefined) this.disconnect(ReasonCode.NOT_AUTHORIZED, refusal)
     else if (!clientId.startsWith(config.clientid_prefixes ?? ''))
       this.disconnect(ReasonCode.ADMINISTRATIVE_ACTION, 'the client id lacks the prefix that is now demanded')
@@ -401,8 +357,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       log.notice(`Client ${this.name} [${address}:${port}] disconnected${this.why ? `: ${this.why}` : ''}.`)
     this.state = 'ended'
     if (client === undefined) return
-    const { session, publisher, mountPoint } = client
-    const { will } = this
+    const { session, publisher, mountPoint, will } = client
     const now = this.context.clock()
     this.host.sessions.detached(session, now)
     const { disconnected, offline } = this.context.points
@@ -430,6 +385,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
 
   /** Looks at the time: logins that never come, keep alive [MQTT-3.1.2-22], peers that do not close. */
   tick(now: number): void {
+    const keepAlive = this.client?.keepAlive ?? 0
     if (this.state === 'ended') {
       if (now - this.since >= GRACE) this.connection?.destroy()
     } else if (this.state !== 'connected') {
@@ -438,7 +394,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     } else if (this.isActive || this.isAsking) {
       this.isActive = false
       this.since = now
-    } else if (this.keepAlive > 0 && now - this.since >= this.keepAlive * 1500)
+    } else if (keepAlive > 0 && now - this.since >= keepAlive * 1500)
       this.disconnect(ReasonCode.KEEP_ALIVE_TIMEOUT, 'exceeded timeout')
   }
 }

@@ -5,6 +5,7 @@ import type { Peer } from '../../net/listener.js'
 import type { ProtocolVersion } from '../../protocol/packet-types.js'
 import type { OpenListener } from '../open-listener.js'
 import type { ConnectionInfo } from '../plugins/plugin.js'
+import type { ConnectedClient } from './connected-client.js'
 
 export interface ConnectionFacts {
   readonly address: string
@@ -30,13 +31,10 @@ export function connectionInfo(
   return { address, port, listener: listener.info, protocolVersion, keepAlive }
 }
 
-/** @param connectedAt ms: when the client was let in */
 export function connectionFacts(
   { peer, listener }: { readonly peer: Peer; readonly listener: OpenListener },
   { bytesReceived, bytesSent }: Connection,
-  protocolVersion: ProtocolVersion,
-  keepAlive: number,
-  connectedAt: number,
+  { version: protocolVersion, keepAlive, connectedAt }: ConnectedClient,
 ): ConnectionFacts {
   return {
     address: peer.address,
