@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { startBroker, type TestBroker } from '../support/broker-kit.js'
 import { CuttingProxy } from '../support/cutting-proxy.js'
 import { client, line, publishesOf } from '../support/deliveries.js'
-import type { FaultStore } from '../support/fault-store.js'
+import { FaultStore } from '../support/fault-store.js'
 import type { RawClient } from '../support/raw-client.js'
 import { until } from '../support/until.js'
 
@@ -98,22 +98,31 @@ for (const version of VERSIONS)
     })
 
 for (const version of VERSIONS)
-  test(`${version}: what is retained does not come back either, older than it has become, when the way was cut`, async (t) => {
-    const scene = await circle(t, `bridge_protocol_version ${version}\ntopic # out 1`)
-    const pub = await client(t, scene.a, { clientId: 'pub' })
-    pub.publish({ topic: 'state', payload: 'old', qos: 1, retain: true })
-    await pub.settled()
-    await quiet(t, scene)
-    assert.equal(scene.b.broker.router.retained.get('state')?.payload.toString(), 'old')
-    scene.proxy.isDown = true
-    scene.proxy.cut()
-    pub.publish({ topic: 'state', payload: 'new', qos: 1, retain: true })
-    await pub.settled()
-    // The other way is made anew meanwhile.
-    scene.b.reload({
-      conf: `sys_interval 0\n${bridge('ba', scene.a.port, `bridge_reload_type immediate\nbridge_protocol_version ${version}\ntopic # out 1`)}`,
+  for (const way of ['the other way is made anew', 'the broker is started anew'] as const)
+    test(`${version}: what is retained does not come back either, older than it has become, when ${way}`, async (t) => {
+      const lines = `bridge_reload_type immediate\nbridge_protocol_version ${version}\ntopic # out 1`
+      const store = new FaultStore()
+      const scene = await circle(t, lines, lines, store)
+      const pub = await client(t, scene.a, { clientId: 'pub' })
+      pub.publish({ topic: 'state', payload: 'old', qos: 1, retain: true })
+      await pub.settled()
+      await quiet(t, scene)
+      assert.equal(scene.b.broker.router.retained.get('state')?.payload.toString(), 'old')
+      scene.proxy.isDown = true
+      scene.proxy.cut()
+      pub.publish({ topic: 'state', payload: 'new', qos: 1, retain: true })
+      await pub.settled()
+      const conf = `persistence true\nsys_interval 0\n${bridge('ba', scene.a.port, `${lines}\ntopic more in`)}`
+      if (way === 'the other way is made anew') {
+        scene.b.reload({ conf })
+        await logged(scene.b, /^Connected bridge/, 2)
+        await quiet(t, scene)
+      } else {
+        await scene.b.stop()
+        const b = await startBroker({ conf, debug: false, store })
+        t.after(() => b.stop())
+        await logged(b, /^Connected bridge/)
+        await quiet(t, { ...scene, b })
+      }
+      assert.equal(scene.a.broker.router.retained.get('state')?.payload.toString(), 'new')
     })
-    await logged(scene.b, /^Connected bridge/, 2)
-    await quiet(t, scene)
-    assert.equal(scene.a.broker.router.retained.get('state')?.payload.toString(), 'new')
-  })
