@@ -60,8 +60,9 @@ class Entry {
 
   /** Takes a member out; what nobody has taken is left in `rest`. */
   private take(name: string): unknown {
-    const value = this.members.get(name)?.[1]
-    this.members.delete(name)
+    const key = name.toLowerCase()
+    const value = this.members.get(key)?.[1]
+    this.members.delete(key)
     return value
   }
 
@@ -87,7 +88,6 @@ class Entry {
     return value
   }
 
-  /** False when it is missing. */
   flag(name: string): boolean | undefined {
     const value = this.take(name)
     if (value !== undefined && typeof value !== 'boolean') throw this.fault(name, 'is neither true nor false')
@@ -119,12 +119,11 @@ class Reading {
     const { directory } = this
     // Roles first, then those who refer to them.
     for (const entry of file.list('roles')) this.role(entry)
-    const defaults = file.object('defaultaclaccess')
-    for (const type of DEFAULT_TYPES)
-      directory.defaults[type] = defaults?.flag(type.toLowerCase()) ?? directory.defaults[type]
+    const defaults = file.object('defaultACLAccess')
+    for (const type of DEFAULT_TYPES) directory.defaults[type] = defaults?.flag(type) ?? directory.defaults[type]
     for (const entry of file.list('clients')) this.client(entry)
     for (const entry of file.list('groups')) this.group(entry)
-    const anonymous = file.text('anonymousgroup')
+    const anonymous = file.text('anonymousGroup')
     if (anonymous !== undefined && anonymous !== '')
       directory.anonymousGroup = this.found(directory.groups.get(anonymous), `anonymousGroup: no group '${anonymous}'`)
     directory.others = file.rest
