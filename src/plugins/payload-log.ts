@@ -23,8 +23,8 @@ export default function payloadLog({ topic: filter = '#', bytes = '100' }: Reado
     publish({ topic, payload, qos, retain }, { clientId }) {
       if (!matches(filter, topic)) return undefined
       const text = JSON.stringify(payload.subarray(0, most).toString())
-      const rest = payload.length > most ? ` and ${payload.length - most} bytes more` : ''
-      broker?.log('information', `${clientId} ${topic} q${qos} r${Number(retain)} ${text}${rest}`)
+      const size = payload.length > most ? ` of ${payload.length} bytes` : ''
+      broker?.log('information', `${clientId} ${topic} q${qos} r${Number(retain)} ${text}${size}`)
       return undefined
     },
   }

@@ -76,13 +76,15 @@ describe('loading', () => {
     ['./no-function.mjs', /tick is no function$/],
     ['./number.mjs', /is no object/],
     ['./library.so', /is a shared library for Mosquitto; tsmq takes ES modules/],
+    ['tsmq/plugins/payload-log', /^plugin tsmq\/plugins\/payload-log: plugin_opt_topic: 'x#' is no topic filter$/],
+    ['tsmq/plugins/nonsense', /^plugin tsmq\/plugins\/nonsense: there is no such plugin in tsmq$/],
     ['./nowhere.mjs', /ENOENT: no such file or directory/],
     ['nowhere', /Cannot find module 'nowhere' \(a file needs a path such as \.\/nowhere\.mjs\)$/],
     ['./typed.mts', runsTypeScript ? 'typed' : /does not run TypeScript; Node 22\.18 and later do$/],
   ]
   for (const [module, want] of found)
     test(`${module.replace(folder, 'FOLDER')}: ${want}`, async () => {
-      const loading = load(module, { a: '1', b: 'x y' })
+      const loading = load(module, { a: '1', b: 'x y', ...(module.startsWith('tsmq/') ? { topic: 'x#' } : {}) })
       if (typeof want === 'string') assert.equal((await loading).plugin.name, want)
       else await assert.rejects(loading, (error: Error) => error.name === 'PluginError' && want.test(error.message))
     })

@@ -1,7 +1,7 @@
 // Plugins of a configuration file with the command: exit statuses, what --test-config finds, and nothing of their secrets.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -42,4 +42,20 @@ test('a plugin beside its configuration file gets its options and speaks in the 
   const { program, stop } = await startTsmq({ conf: 'plugin ./hello.mjs\nplugin_opt_greeting good morning\n', files })
   assert.equal(await stop(), 0)
   assert.match((await program.ended).stderr, /hello: good morning/)
+})
+
+test('the library of Mosquitto is the plugin that comes with tsmq; a file that is no good ends the start with status 13 and stays', async () => {
+  const conf = join(folder, 'dynsec.conf')
+  const file = join(folder, 'dynsec.json')
+  const bad = '{\n\t"clients": [}\n'
+  writeFileSync(file, bad, { mode: 0o600 })
+  writeFileSync(
+    conf,
+    `listener 0 127.0.0.1\nplugin /usr/lib/mosquitto_dynamic_security.so\nplugin_opt_config_file ${file}\n`,
+  )
+  assert.equal((await command('tsmq', ['-c', conf, '--test-config']).ended).status, 0)
+  const { status, stderr } = await command('tsmq', ['-c', conf]).ended
+  assert.equal(status, 13)
+  assert.match(stderr, /plugin tsmq\/plugins\/dynamic-security: \S+dynsec\.json: line 2, column 14: not valid JSON\n/)
+  assert.equal(readFileSync(file, 'utf8'), bad)
 })
