@@ -22,12 +22,12 @@ type Arrival = Pick<Connect, 'protocolVersion' | 'bridge' | 'properties'>
 export class Neighbours {
   /** Of this broker; without a store another one each time it starts. */
   name = randomBytes(16).toString('hex')
-  /** Whether bridges have come in: otherwise nothing can go round in a circle of two. */
-  hasGuests = false
   /** Called when a bridge of another broker has come in. */
   onGuest: () => void = () => {}
   /** By client id of a bridge: the broker it leads to. Also of those that are away: what they have sent may be retained. */
   private readonly names = new Map<string, string>()
+  /** Client ids of bridges that have come in. */
+  private readonly guests = new Set<string>()
   private state: PluginState | undefined = undefined
 
   /** Takes back what was known when the broker ended, and keeps that up to date. */
@@ -35,15 +35,30 @@ export class Neighbours {
     this.state = state
     this.name = state.get(OWN_KEY)?.toString() ?? this.name
     for (const key of state.keys()) if (key !== OWN_KEY) this.introduced(key.slice(1), state.get(key)?.toString())
-    this.hasGuests = this.names.size > 0
+    for (const clientId of this.names.keys()) this.guests.add(clientId)
+  }
+
+  /** Whether bridges have come in: otherwise nothing can go round in a circle of two. */
+  get hasGuests(): boolean {
+    return this.guests.size > 0
+  }
+
+  /** Whether a client is the bridge of another broker. */
+  isGuest(clientId: string): boolean {
+    return this.guests.has(clientId)
   }
 
   /** A client has been let in. A bridge of 3.x that has told its name before goes on with it until it tells another. */
   arrived(clientId: string, { protocolVersion, bridge, properties }: Arrival): void {
     const name = protocolVersion === 5 ? nameIn(properties) : undefined
     if (!bridge) this.introduced(clientId, name)
-    if (!bridge && name === undefined) return
-    this.hasGuests = true
+    if (!bridge && name === undefined) {
+      this.guests.delete(clientId)
+      return
+    }
+    const [oldest] = this.guests
+    if (oldest !== undefined && this.guests.size >= MOST_NAMES) this.guests.delete(oldest)
+    this.guests.add(clientId)
     this.onGuest()
   }
 

@@ -126,3 +126,13 @@ for (const version of VERSIONS)
       }
       assert.equal(scene.a.broker.router.retained.get('state')?.payload.toString(), 'new')
     })
+
+test('brokers that do not tell whose their bridges are send round what both carry, and say so once', async (t) => {
+  const scene = await circle(t, 'try_private false\ntopic # out', 'topic # out')
+  const pub = await client(t, scene.a, { clientId: 'pub' })
+  for (const payload of ['x', 'y']) pub.publish({ topic: 'round', payload })
+  const warned = /^The same message to 'round' has come in by the bridge ba and left by local\.ab 500 times in 10 s: /
+  await logged(scene.a, warned)
+  for (let i = 0; i < 100; i++) await pub.settled()
+  assert.equal(scene.a.log.filter((each) => /^The same message/.test(each)).length, 1)
+})

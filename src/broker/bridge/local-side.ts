@@ -11,6 +11,7 @@ import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
 import type { Availability, Receiver, Subscription } from '../routing/receiver.js'
 import type { BridgeTopics } from './bridge-topics.js'
+import { CircleWatch } from './circle-watch.js'
 
 export interface LocalSettings {
   readonly clientId: string
@@ -34,6 +35,7 @@ export class LocalSide implements Receiver, Publisher {
   private session: Session | undefined = undefined
   private subscribedQos: Qos | undefined = undefined
   private last: Message | undefined = undefined
+  private readonly watch: CircleWatch
 
   /** @param onWaiting told how many messages wait, while there is no connection. */
   constructor(context: BrokerContext, sessions: Sessions, settings: LocalSettings, onWaiting: (count: number) => void) {
@@ -42,6 +44,7 @@ export class LocalSide implements Receiver, Publisher {
     this.settings = settings
     this.onWaiting = onWaiting
     this.clientId = settings.clientId
+    this.watch = new CircleWatch(context.log, settings.clientId)
   }
 
   /** Of the session that exists; without one there is no connection either. */
@@ -210,6 +213,9 @@ export class LocalSide implements Receiver, Publisher {
   deliver(message: Message, subscription: Subscription): boolean {
     const { session } = this
     if (session === undefined || this.isFromThere(message)) return false
+    const { clock, neighbours } = this.context
+    const from = message.publisher?.clientId
+    if (from !== undefined && neighbours.isGuest(from)) this.watch.passes(message, from, clock())
     // One copy, whatever the number of subscriptions: they all lead to the same broker.
     if (message === this.last) return true
     this.last = message
