@@ -32,7 +32,7 @@ describe('CVE-2017-7652: a configuration with anything wrong in it changes nothi
     {
       name: 'a misspelt directive, and one out of range',
       reload: { conf: 'allow_anonymous true\nmax_qoss 1\nmax_keepalive -1\n' },
-      says: [/tsmq\.conf:3: unknown option max_qoss/, /tsmq\.conf:4: max_keepalive must be/],
+      says: [/tsmq\.conf:4: unknown option max_qoss/, /tsmq\.conf:5: max_keepalive must be/],
     },
     {
       name: 'a password file that is not there and a malformed ACL file',
@@ -47,7 +47,7 @@ describe('CVE-2017-7652: a configuration with anything wrong in it changes nothi
     {
       name: 'a listener that is new',
       reload: { conf: 'allow_anonymous true\nlistener 18999 127.0.0.1\n' },
-      says: [/tsmq\.conf:3: listener 18999 127\.0\.0\.1 is new: it needs a restart/],
+      says: [/tsmq\.conf:4: listener 18999 127\.0\.0\.1 is new: it needs a restart/],
     },
   ]
   for (const { name, reload, says } of cases)
@@ -90,7 +90,7 @@ describe('what a reload does not change', () => {
     const broker = await running(t, { conf: 'max_concurrent_auth 2\n' })
     const lines = logging(broker)
     broker.reload({ conf: 'sys_interval 0\nmax_concurrent_auth 3\nsocket_domain ipv4\nmax_packet_size 1000\n' })
-    assert.match(lines()[0] ?? '', /tsmq\.conf:4: max_concurrent_auth is not changed by a reload: it needs a restart$/)
+    assert.match(lines()[0] ?? '', /tsmq\.conf:5: max_concurrent_auth is not changed by a reload: it needs a restart$/)
     assert.match(lines()[1] ?? '', /tsmq\.conf:1: socket_domain of listener 0 127\.0\.0\.1 is not changed by a reload/)
     const { connack } = await RawClient.connect(broker.port, { ...five, clientId: 'c' })
     assert.equal(connack.properties.maximumPacketSize, 1000)

@@ -1,5 +1,5 @@
-// Every row of the security tests, access rules, denials, wills, retained messages, slow readers and take-over once more, over
-// WebSocket.
+// Every row of the security tests, access rules, denials, wills, retained messages, slow readers, take-over, logins, reloads, large
+// payloads and limits once more, over WebSocket.
 
 import { overWebSocket } from '../support/transport.js'
 
@@ -14,3 +14,7 @@ await import('./denials.test.js')
 await import('./subscribing.test.js')
 await import('./retain.test.js')
 await import('./slow-reader.test.js')
+await import('./reload.test.js')
+await import('./login.test.js')
+await import('./limit-edges.test.js')
+await import('./large-payloads.test.js')

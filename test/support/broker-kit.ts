@@ -10,7 +10,7 @@ import type { Plugin } from '../../src/broker/plugins/plugin.js'
 import { readConfFile } from '../../src/options/conf-file.js'
 import type { Config } from '../../src/options/config.js'
 import type { Store } from '../../src/store/store.js'
-import { rememberPort, transportLines } from './transport.js'
+import { rememberPort, transportLine } from './transport.js'
 
 export interface TestBroker {
   readonly port: number
@@ -102,7 +102,7 @@ export async function startBroker({
 function writeConf(folder: string, { conf = '', files = {} }: TestBrokerOptions): Config {
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content, { mode: 0o600 })
   const anonymous = /^allow_anonymous /m.test(conf) ? '' : 'allow_anonymous true\n'
-  const lines = `listener 0 127.0.0.1\n${transportLines()}${anonymous}${conf.replaceAll('{folder}', folder)}\n`
+  const lines = `listener 0 127.0.0.1\n${transportLine()}${anonymous}${conf.replaceAll('{folder}', folder)}\n`
   writeFileSync(join(folder, 'tsmq.conf'), lines)
   return readConfFile(join(folder, 'tsmq.conf'))
 }
