@@ -14,7 +14,7 @@ import { RawClient } from '../support/raw-client.js'
 import { line, lines } from './plugin-kit.js'
 
 const page = readFileSync('man/tsmq-plugin.7', 'utf8')
-const [stamp = '', conf = '', directory = ''] = literalBlocks(page)
+const [stamp = '', conf = '', directory = '', payloadLog = ''] = literalBlocks(page)
 
 test('stamp.mjs: changes payloads, and counts on after a restart', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'tsmq-example-'))
@@ -58,6 +58,18 @@ test('directory.mjs: another service says who comes in', async (t) => {
     const { connack } = await RawClient.connect(broker.port, { version: 5, username: 'alice', password })
     assert.equal(line(connack), want)
   }
+})
+
+test('payload-log.mjs: a line for each message, of which no more than bytes are shown', async (t) => {
+  const broker = await startBroker({
+    conf: 'plugin {folder}/payload-log.mjs\nplugin_opt_bytes 3\n',
+    files: { 'payload-log.mjs': payloadLog },
+  })
+  t.after(() => broker.stop())
+  const { client } = await RawClient.connect(broker.port, { clientId: 'c' })
+  client.publish({ topic: 't', payload: 'a\nbc' })
+  await client.settled()
+  assert.ok(broker.log.includes(String.raw`payload-log: c t "a\nb"`))
 })
 
 /** Members of an interface in one of the files of types. */

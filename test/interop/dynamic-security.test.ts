@@ -2,8 +2,12 @@
 // requests, and each of the two reads what the other has written.
 
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, join, resolve } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { killPrograms } from '../support/program.js'
+import { literalBlocks, scriptOf } from '../support/man-examples.js'
+import { killPrograms, Program } from '../support/program.js'
+import { startTsmq } from '../support/tsmq-process.js'
 import { BROKER, DynsecBroker, LIBRARY, PASSWORD, TOOL } from './dynsec-brokers.js'
 import { suite } from './programs.js'
 
@@ -318,5 +322,24 @@ describe(...suite('dynamic-security and mosquitto', [BROKER, TOOL, LIBRARY]), ()
     t.after(() => copy.stop())
     assert.equal((await copy.control(['listClients'], password)).stdout, 'admin\ndora\n')
     assert.equal(await copy.login('dora', 'secret'), 0)
+  })
+
+  test('the example of tsmq-plugin(7)', async (t) => {
+    const [conf = '', session = ''] = literalBlocks(readFileSync('man/tsmq-plugin.7', 'utf8')).slice(-2)
+    const { program, port, folder, stop } = await startTsmq({ conf: conf.replace('listener 1883\n', 'log_type all\n') })
+    t.after(stop)
+    for (const [name, start] of [
+      ['mosquitto_ctrl', `${TOOL} -h 127.0.0.1 -p ${port}`],
+      ['tsmq-pub', `'${process.execPath}' '${resolve('bin/tsmq-pub')}' -h 127.0.0.1 -p ${port}`],
+    ] as const)
+      writeFileSync(join(folder, name), `#!/bin/sh\nexec ${start} "$@"\n`, { mode: 0o700 })
+    const env = { PATH: `${folder}${delimiter}${process.env.PATH}` }
+    const shell = new Program('sh', ['-c', scriptOf(session)], { cwd: folder, env, input: '' })
+    const { status, stdout } = await shell.end()
+    assert.equal(stdout.replace(/ +$/gm, ''), session)
+    assert.equal(status, 0)
+    assert.ok(
+      program.lines.some((line) => line.includes("'sensor/kitchen/temperature'") && line.includes('Received PUBLISH')),
+    )
   })
 })
