@@ -312,6 +312,19 @@ describe('a store that cannot be written', () => {
     assert.deepEqual(await payloads(await client(t, next, durable('sink'))), ['lost or not', 'taken'])
   })
 
+  for (const [version, code] of [
+    [5, 0x97],
+    [4, 3],
+  ] as const)
+    test(`[MQTT-3.2.0-1] ${version}: whose session is the first that cannot be written hears it in CONNACK, and nothing before`, async (t) => {
+      const { broker, store } = await setUp(t)
+      store.failure = 'no space left'
+      const fields = { ...durable('unlucky'), version, ...(version === 4 && { properties: {} }) }
+      const { client: unlucky, connack } = await RawClient.connect(broker.port, fields)
+      assert.equal(connack.reasonCode, code)
+      assert.deepEqual(await unlucky.closed(), [])
+    })
+
   test('what is left at the end is tried once more, and its loss is told', async (t) => {
     const { broker, store } = await setUp(t)
     store.failure = 'no space left'

@@ -24,7 +24,7 @@ import { isPromise, type Soon } from '../plugins/soon.js'
 import { type PacketOutlet, WatchedOutlet } from '../plugins/watched-packets.js'
 import { handleAck } from './acknowledge-in.js'
 import { subscribeWithPlugins, unsubscribeWithPlugins } from './asked-plugins.js'
-import { type Admission, boundExpiry, connackProperties, welcome } from './connect.js'
+import { type Admission, boundExpiry, connackProperties, refusalOfStore, STORE_FAILS, welcome } from './connect.js'
 import type { ConnectedClient } from './connected-client.js'
 import { type ConnectionFacts, connectionFacts, connectionInfo } from './connection-facts.js'
 import { describeArrival } from './describe.js'
@@ -217,7 +217,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       return
     }
     const sender = new PacketSender(context, this.outlet ?? connection, connect, admission.clientId, config)
-    const waiter = context.journal && new HeldOutput(connection, () => this.onStoreFailure())
+    const waiter = context.journal && new HeldOutput(connection, (isFirst) => this.onStoreFailure(isFirst))
     const { client, isPresent, rights } = enter(context, this.host, listener, connect, admission, { sender, waiter })
     this.login = undefined
     this.client = client
@@ -230,6 +230,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     framer.version = version
     framer.maximumPacketSize = context.config.max_packet_size
     this.logArrival(connect)
+    waiter?.beginWithConnack()
     sender.send(welcome(isPresent, properties)) // [MQTT-3.1.4-5] [MQTT-3.2.0-1] [MQTT-3.2.2-3]
     if (context.log.isDebug) context.log.debug(`Sending CONNACK to ${this.name} (${Number(isPresent)}, 0)`)
     const { session, keepAlive } = client
@@ -303,8 +304,13 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   }
 
   /** What this client was to be told cannot be kept. */
-  private onStoreFailure(): void {
-    this.disconnect(ReasonCode.QUOTA_EXCEEDED, 'the store cannot be written')
+  private onStoreFailure(wasConnack: boolean): void {
+    const { client } = this
+    if (wasConnack && client !== undefined) {
+      // Nothing may come before CONNACK [MQTT-3.2.0-1].
+      client.sender.send(refusalOfStore(client.version))
+      this.end(STORE_FAILS)
+    } else this.disconnect(ReasonCode.QUOTA_EXCEEDED, STORE_FAILS)
   }
 
   takenOver(endsSession: boolean): void {

@@ -3,11 +3,11 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Config, ListenerConfig } from '../../options/config.js'
-import { PacketType } from '../../protocol/packet-types.js'
+import { PacketType, type ProtocolVersion } from '../../protocol/packet-types.js'
 import type { Connack } from '../../protocol/packets/connack.js'
 import type { Connect } from '../../protocol/packets/connect.js'
-import type { Properties } from '../../protocol/properties.js'
-import { ReasonCode } from '../../protocol/reason-codes.js'
+import { NO_PROPERTIES, type Properties } from '../../protocol/properties.js'
+import { ReasonCode, returnCodeFor } from '../../protocol/reason-codes.js'
 import type { BrokerContext } from '../context.js'
 import { Room } from '../memory-limit.js'
 import { introduction, nameIn } from '../neighbours.js'
@@ -71,11 +71,7 @@ export function judgeConnect(
     return refused(ReasonCode.QUOTA_EXCEEDED, 'memory_limit reached')
   const sessionExpiry = expiryOf(context, connect)
   const isKept = sessionExpiry > 0 || sessions.get(identity.clientId)?.isDurable === true
-  if (isKept && context.journal?.isFailing === true)
-    return refused(
-      version === 5 ? ReasonCode.QUOTA_EXCEEDED : ReasonCode.SERVER_UNAVAILABLE,
-      'the store cannot be written',
-    )
+  if (isKept && context.journal?.isFailing === true) return refused(storeCode(version), STORE_FAILS)
   const most = config.global_max_clients
   if (most > 0 && sessions.get(identity.clientId) === undefined && sessions.count >= most)
     return refused(ReasonCode.SERVER_BUSY, 'global_max_clients reached')
@@ -157,6 +153,21 @@ export function receiveMaximumOf(config: Config): number {
 /** The CONNACK that lets a client in. */
 export function welcome(sessionPresent: boolean, properties: Readonly<Properties>): Connack {
   return { type: PacketType.CONNACK, sessionPresent, reasonCode: ReasonCode.SUCCESS, properties }
+}
+
+/** What a client hears whose promises cannot be kept. */
+export const STORE_FAILS = 'the store cannot be written'
+
+function storeCode(version: ProtocolVersion): ReasonCode {
+  return version === 5 ? ReasonCode.QUOTA_EXCEEDED : ReasonCode.SERVER_UNAVAILABLE
+}
+
+/** The CONNACK for a client that was let in and whose session then could not be written. */
+export function refusalOfStore(version: ProtocolVersion): Connack {
+  const code = storeCode(version)
+  const reasonCode = version === 5 ? code : (returnCodeFor(code) ?? code)
+  const properties = version === 5 ? { reasonString: STORE_FAILS } : NO_PROPERTIES
+  return { type: PacketType.CONNACK, sessionPresent: false, reasonCode, properties }
 }
 
 /** What CONNACK tells a 5.0 client beyond the reason code. */

@@ -7,10 +7,13 @@ import type { Waiter } from './journal.js'
 export class HeldOutput implements Waiter {
   ticket = 0
   private readonly connection: Connection
-  private readonly onLost: () => void
+  private readonly onLost: (isFirst: boolean) => void
+  /** Of the batch that CONNACK waits for; 0 if for none. */
+  private first = 0
+  private released = 0
 
-  /** @param onLost called when what was held back is not true and has been forgotten */
-  constructor(connection: Connection, onLost: () => void) {
+  /** @param onLost called when what was held back is not true and has been forgotten; `isFirst` when CONNACK was among it */
+  constructor(connection: Connection, onLost: (isFirst: boolean) => void) {
     this.connection = connection
     this.onLost = onLost
   }
@@ -19,12 +22,18 @@ export class HeldOutput implements Waiter {
     this.connection.holdUntil(ticket)
   }
 
+  /** CONNACK is sent next. */
+  beginWithConnack(): void {
+    this.first = this.ticket
+  }
+
   release(ticket: number): void {
+    this.released = ticket
     this.connection.release(ticket)
   }
 
   lost(): void {
     this.connection.dropHeld()
-    this.onLost()
+    this.onLost(this.first > this.released)
   }
 }
