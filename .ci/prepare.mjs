@@ -27,7 +27,7 @@ if (isCheckout) {
     })
   }
   const stamp = inRoot('build', '.stamp')
-  const sources = Math.max(newest(inRoot('src')), newest(inRoot('test')), timeOf(inRoot('.ci', 'build.mjs')))
+  const sources = Math.max(...['src', 'test', 'bin', '.ci'].map((name) => newest(inRoot(name))))
   if (timeOf(stamp) < sources || !existsSync(inRoot('dist'))) {
     console.error('tsmq: building')
     await import('./build.mjs')

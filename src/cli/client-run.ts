@@ -12,7 +12,6 @@ import type { ClientSetup } from './client-setup.js'
 import { statusOf } from './client-status.js'
 import { EXIT_STATUS } from './exit.js'
 import { exitStatusesOf } from './exit-statuses.js'
-import { FormatError } from './message-format.js'
 import { PayloadError } from './payload-source.js'
 import { openTerminal, type Streams, type Terminal } from './terminal.js'
 
@@ -51,7 +50,7 @@ export async function runClient<const T extends readonly Flag[]>(
     terminal.output.text(await answer(command, values, topic, streams))
     return await finished(terminal, EXIT_STATUS.ok)
   } catch (error) {
-    if (!(error instanceof UsageError || error instanceof FormatError || error instanceof PayloadError)) throw error
+    if (!(error instanceof UsageError || error instanceof PayloadError)) throw error
     terminal ??= await openTerminal(streams, true)
     terminal.error(error.message)
     if (!(error instanceof PayloadError)) streams.stderr.write(`\nTry '${command} --help'.\n`)

@@ -9,6 +9,8 @@ import type { ConnectionValues } from './connection-values.js'
 
 const PORT = 1883
 const TLS_PORT = 8883
+/** What `localhost` is, everywhere (RFC 6761 section 6.3). To ask the system takes as long as the rest of a short run. */
+const LOOPBACK = ['127.0.0.1', '::1']
 
 /**
  * @param warn is told of what has no effect or is unsafe.
@@ -34,11 +36,16 @@ export async function clientTarget(values: ConnectionValues, warn: (text: string
   return {
     host,
     port,
+    addresses: isAtHand(values, port) ? LOOPBACK : undefined,
     localAddress: bind_address,
     proxy: through?.place,
     ...(layers.length > 0 && { layers }),
     ...(srv && { locate: await locator(tls !== undefined) }),
   }
+}
+
+function isAtHand({ host, bind_address, proxy, srv }: ConnectionValues, port: number): boolean {
+  return host === 'localhost' && port !== 0 && bind_address === undefined && proxy === undefined && !srv
 }
 
 function checkKeyForm({ keyform }: ConnectionValues): void {

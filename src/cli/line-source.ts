@@ -4,13 +4,9 @@
 import type { ByteInput } from './byte-input.js'
 import { checkTopic } from './client-setup.js'
 import { type JsonMessage, JsonMessageError, parseJsonMessage } from './json-message.js'
+import { LineError } from './line-error.js'
 import { LineReader } from './line-reader.js'
 import type { MessageDefaults, MessageSink, MessageSource, OutgoingMessage } from './message-source.js'
-
-/** A line that cannot be published; `message` says why. */
-export class LineError extends Error {
-  override readonly name = 'LineError'
-}
 
 /** Publishes the line bytes[start..end); returns false when there is to be no other for now. @throws LineError, JsonMessageError */
 export type LineTaker = (sink: MessageSink, bytes: Buffer, start: number, end: number) => boolean

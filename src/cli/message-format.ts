@@ -1,6 +1,7 @@
 // TABLE of the conversions of an output format (`tsmq-sub -F`), the parser of formats, and what they print for a message. Syntax
 // as mosquitto_sub's (sub.md section 4.1): `%[-|0][width][.precision][separator]letter`, `@` for the time, `\` for control bytes.
 
+import { UsageError } from '../options/command-line.js'
 import type { Publish } from '../protocol/packets/publish.js'
 import {
   type FieldLayout,
@@ -68,11 +69,6 @@ const ESCAPES: Readonly<Record<string, string>> = {
 }
 
 const SEPARATORS = '!"#$&\'()*+,-./:;<=>?@[\\]^_`{|}~ '
-
-/** A format that cannot be understood; the message is for the user. */
-export class FormatError extends Error {
-  override readonly name = 'FormatError'
-}
 
 export interface FormatOptions {
   /** JSON over several lines. */
@@ -185,7 +181,7 @@ function parseField(text: string, at: number): { part: Part; next: number } {
   SPECIFIER.lastIndex = at
   const [whole = '', flags = '', width = '', precision] = SPECIFIER.exec(text) ?? []
   // A second flag is refused, but for `-0`, which means `-`.
-  if (flags.length > 1 && flags !== '-0') throw new FormatError(`invalid format specifier '${flags[1]}'`)
+  if (flags.length > 1 && flags !== '-0') throw new UsageError(`invalid format specifier '${flags[1]}'`)
   let next = at + whole.length
   let separator = ' '
   const candidate = text[next]
@@ -194,9 +190,9 @@ function parseField(text: string, at: number): { part: Part; next: number } {
     next++
   }
   const letter = text[next]
-  if (letter === undefined) throw new FormatError('incomplete format specifier')
+  if (letter === undefined) throw new UsageError('incomplete format specifier')
   const row = byLetter.get(letter)
-  if (row === undefined) throw new FormatError(`invalid format specifier '${letter}'`)
+  if (row === undefined) throw new UsageError(`invalid format specifier '${letter}'`)
   const layout: FieldLayout = {
     left: flags.includes('-'),
     zeros: flags.includes('0'),
@@ -224,7 +220,7 @@ function parseParts(text: string): Part[] {
       parts.push(part)
       at = next
     } else if (char === '@') {
-      if (at >= text.length) throw new FormatError('incomplete format specifier')
+      if (at >= text.length) throw new UsageError('incomplete format specifier')
       at += follower.length
       if (follower === '@') literal += '@'
       else {
@@ -232,9 +228,9 @@ function parseParts(text: string): Part[] {
         parts.push({ kind: 'time', letter: follower })
       }
     } else if (char === '\\') {
-      if (at >= text.length) throw new FormatError('incomplete escape specifier')
+      if (at >= text.length) throw new UsageError('incomplete escape specifier')
       const byte = Object.hasOwn(ESCAPES, follower) ? ESCAPES[follower] : undefined
-      if (byte === undefined) throw new FormatError(`invalid escape specifier '${follower}'`)
+      if (byte === undefined) throw new UsageError(`invalid escape specifier '${follower}'`)
       literal += byte
       at += follower.length
     } else literal += char
@@ -245,7 +241,7 @@ function parseParts(text: string): Part[] {
 
 /**
  * The function that prints a message in the format `text`.
- * @throws FormatError when it is incomplete or names an unknown conversion
+ * @throws UsageError when it is incomplete or names an unknown conversion
  */
 export function compileFormat(
   text: string,

@@ -41,7 +41,7 @@ export class MessagePrinter implements FormatSink {
   /** What `-v` prints in front of a payload. */
   private readonly fronts = new Map<string, Buffer>()
 
-  /** @throws FormatError */
+  /** @throws UsageError */
   constructor(options: PrintOptions, output: Output, onProblem: (text: string) => void, style: PrintStyle = PLAIN) {
     const { format, pretty } = options
     this.output = output

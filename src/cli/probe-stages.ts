@@ -65,6 +65,8 @@ export class ProbeStages {
     if (port === 0) this.stage = 'connect'
     return {
       ...target,
+      // A probe tells what the name is found to be.
+      addresses: undefined,
       ...(layers.length > 0 && { layers: watchedLayers }),
       ...(locate !== undefined && { locate: (host: string) => this.located(locate(host)) }),
       onSocket: (socket) => this.watchSocket(socket, target, stages[0] ?? 'mqtt'),

@@ -3,8 +3,9 @@
 
 import type { ByteInput } from './byte-input.js'
 import { type JsonMessage, JsonMessageError } from './json-message.js'
+import { LineError } from './line-error.js'
 import { LineReader } from './line-reader.js'
-import { LineError, publishJson, readJsonLine } from './line-source.js'
+import { publishJson, readJsonLine } from './line-source.js'
 import type { MessageSink, MessageSource } from './message-source.js'
 
 /** A beginning of topics, and what stands there instead. */

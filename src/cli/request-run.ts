@@ -43,7 +43,7 @@ export class RequestRun implements ClientHandler {
   private status: number = EXIT_STATUS.ok
   private finish: (status: number) => void = () => {}
 
-  /** @throws UsageError, FormatError */
+  /** @throws UsageError */
   constructor(plan: RequestPlan, values: PubValues, setup: ClientSetup, terminal: Terminal) {
     this.plan = plan
     this.values = values

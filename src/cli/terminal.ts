@@ -4,7 +4,6 @@
 import type { Readable } from 'node:stream'
 import type { Ora } from 'ora'
 import { isColoured } from './colour-choice.js'
-import { hasTerminalToItself, isInForeground } from './foreground.js'
 import { escapeControls, Output, type OutputStream } from './output.js'
 
 type ErrorStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number }
@@ -26,8 +25,8 @@ const plain = (text: string) => text
 
 interface Wait {
   readonly text: () => string
-  /** Whether it may be shown, asked when it would be. */
-  readonly isPossible: () => boolean
+  /** Others, who read what is printed, may write to the terminal meanwhile. */
+  readonly isAmongOthers: boolean
 }
 
 export class Terminal {
@@ -74,13 +73,12 @@ export class Terminal {
 
   /** Shows a spinner if what begins now takes long, with `text`, or with what that says at the time. */
   waitFor(text: string | (() => string)): void {
-    const words = typeof text === 'string' ? () => text : text
-    this.begin({ text: words, isPossible: () => !this.isReal || isInForeground() })
+    this.begin({ text: typeof text === 'string' ? () => text : text, isAmongOthers: false })
   }
 
-  /** The same for a wait that may be long and in which others, who read what is printed, may write to the terminal: not if so. */
+  /** The same for a wait in which others, who read what is printed, may write to the terminal: it is shown where they cannot. */
   waitForMessages(text: () => string): void {
-    this.begin({ text, isPossible: () => !this.isReal || hasTerminalToItself() })
+    this.begin({ text, isAmongOthers: true })
   }
 
   private begin(wait: Wait): void {
@@ -97,12 +95,18 @@ export class Terminal {
 
   private async show(timer: NodeJS.Timeout): Promise<void> {
     const { wait } = this
-    if (wait === undefined || !this.hasPlace || !wait.isPossible()) return
+    if (wait === undefined || !this.hasPlace || !(await this.isFree(wait))) return
     const { default: ora } = await import('ora')
     if (this.timer !== timer || !this.hasPlace) return
     const text = () => escapeControls(Buffer.from(wait.text()))
     this.spinner = ora({ text: text(), stream: this.stderr, discardStdin: false }).start()
     this.refresh = setInterval(() => this.spinner && (this.spinner.text = text()), REFRESH).unref()
+  }
+
+  private async isFree({ isAmongOthers }: Wait): Promise<boolean> {
+    if (!this.isReal) return true
+    const { hasTerminalToItself, isInForeground } = await import('./foreground.js')
+    return isAmongOthers ? hasTerminalToItself() : isInForeground()
   }
 
   /** There is none yet, and no message without its end stands on the line. */

@@ -9,7 +9,6 @@ import { inputOf, standardInput } from './byte-input.js'
 import { finished, runClient } from './client-run.js'
 import { type ClientSetup, checkTopic, setUpClient } from './client-setup.js'
 import type { EchoCheck } from './echo-check.js'
-import { jsonLines, LineSource, payloadLines, topicLines } from './line-source.js'
 import { type MessageDefaults, type MessageSource, RepeatSource } from './message-source.js'
 import { payloadOfFile, payloadOfInput, type ReadProgress } from './payload-source.js'
 import { type PublishPlan, PublishRun } from './publish-run.js'
@@ -103,13 +102,13 @@ async function sourceOf(
   sending: SendProgress,
 ): Promise<MessageSource> {
   const { ndjson, replay, stdin_line, topic_separator } = values
-  if (ndjson !== undefined) return new LineSource(inputOf(ndjson, streams), jsonLines())
   if (replay !== undefined) return replaySource(replay, values, streams)
-  if (stdin_line)
-    return new LineSource(
-      standardInput(streams),
-      topic_separator === undefined ? payloadLines() : topicLines(topic_separator),
-    )
+  if (ndjson !== undefined || stdin_line) {
+    const { jsonLines, LineSource, payloadLines, topicLines } = await import('./line-source.js')
+    if (ndjson !== undefined) return new LineSource(inputOf(ndjson, streams), jsonLines())
+    const take = topic_separator === undefined ? payloadLines() : topicLines(topic_separator)
+    return new LineSource(standardInput(streams), take)
+  }
   const payload = await payloadOf(values, streams, terminal)
   const { repeat: count, repeat_delay } = values
   const watched = isWorthWatching(payload.length) ? sending : undefined

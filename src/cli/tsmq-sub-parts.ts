@@ -33,7 +33,7 @@ export interface RunParts extends FlowParts {
   close(): Promise<void>
 }
 
-/** @throws UsageError for words that mean nothing and files that cannot be used, FormatError for a format. */
+/** @throws UsageError for words and formats that mean nothing and files that cannot be used. */
 export async function openParts(
   { values, operands }: CommandLine<typeof subOptions>,
   streams: Streams,

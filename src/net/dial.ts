@@ -18,6 +18,8 @@ export interface HostPort {
 }
 
 export interface DialTarget extends HostPort {
+  /** The addresses of `host`, tried one after the other; without them they are looked up. Not with `proxy` or `locate`. */
+  readonly addresses?: readonly string[] | undefined
   /** The address of this machine to connect from. */
   readonly localAddress?: string | undefined
   /** The proxy, whose layer is then the first of `layers`. */
@@ -144,9 +146,9 @@ class Attempt implements Dialling {
   }
 
   start(): void {
-    const { locate, host } = this.target
+    const { addresses = [], locate, host } = this.target
     if (locate === undefined) {
-      this.connect(this.target, [])
+      this.connect(this.target, [], addresses)
       return
     }
     locate(host).then(
@@ -174,20 +176,30 @@ class Attempt implements Dialling {
     this.onFailure(error)
   }
 
-  /** @param others where else the broker may be. */
-  private connect(broker: HostPort, others: readonly HostPort[]): void {
+  /**
+   * @param others where else the broker may be.
+   * @param addresses of the broker that are left to try, where they are known.
+   * @param failures of those before.
+   */
+  private connect(
+    broker: HostPort,
+    others: readonly HostPort[],
+    [address, ...addresses]: readonly string[] = [],
+    failures: readonly Error[] = [],
+  ): void {
     const { target } = this
     const hop = target.proxy ?? broker
-    const socket = this.socketTo(hop)
+    const socket = this.socketTo({ host: address ?? hop.host, port: hop.port })
     this.abandon = () => socket.on('error', () => {}).destroy()
     target.onSocket?.(socket)
     const onError = (error: Error) => {
       const [next, ...rest] = others
       if (this.isOver) return
-      if (next !== undefined) {
-        socket.on('error', () => {})
-        this.connect(next, rest)
-      } else this.fail(this.socketError(broker, hop, error))
+      const all = [...failures, error]
+      if (addresses.length > 0 || next !== undefined) socket.on('error', () => {})
+      if (addresses.length > 0) this.connect(broker, others, addresses, all)
+      else if (next !== undefined) this.connect(next, rest)
+      else this.fail(this.socketError(broker, hop, all.length > 1 ? new AggregateError(all) : error))
     }
     socket.once('lookup', (error: Error | null) => {
       if (error === null) this.stage = 'connect'

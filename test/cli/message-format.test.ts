@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { compileFormat, conversions, FormatError } from '../../src/cli/message-format.js'
+import { compileFormat, conversions } from '../../src/cli/message-format.js'
+import { UsageError } from '../../src/options/command-line.js'
 import { type PublishFields, publish } from '../../src/protocol/packets/publish.js'
 
 process.env.TZ = 'UTC'
@@ -178,7 +179,7 @@ describe('output format', () => {
     test(`${format} is refused`, () =>
       assert.throws(
         () => print(format),
-        (error: unknown) => error instanceof FormatError && error.message.includes(part),
+        (error: unknown) => error instanceof UsageError && error.message.includes(part),
       ))
 
   test('every conversion has a letter of its own', () =>

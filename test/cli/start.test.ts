@@ -1,0 +1,57 @@
+// How the commands are started: with what the build has kept of their compilation, where Node does not keep that itself, and all the
+// same without it.
+
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+
+interface Files {
+  readonly bundle: string
+  readonly compiled: string
+}
+
+interface Start {
+  filesOf(name: string): Files
+  compile(files: Files): { readonly cachedDataRejected?: boolean }
+  readonly keepsItself: boolean
+}
+
+const COMMANDS = ['tsmq-pub', 'tsmq-sub', 'tsmq-passwd']
+const start = createRequire(resolve('bin', 'start.js'))('./start.js') as Start
+const reason = start.keepsItself ? ' (skipped: this Node keeps it itself)' : ''
+
+describe(`what was kept of a compilation${reason}`, { skip: start.keepsItself }, () => {
+  for (const name of COMMANDS)
+    test(`${name}: is used`, () => assert.equal(start.compile(start.filesOf(name)).cachedDataRejected, false))
+
+  const folder = mkdtempSync(join(tmpdir(), 'tsmq-start-'))
+  const compiled = join(folder, 'dist', 'tsmq-pub.cjs.cache')
+  before(() => {
+    cpSync(resolve('bin'), join(folder, 'bin'), { recursive: true })
+    mkdirSync(join(folder, 'dist'))
+    copyFileSync(start.filesOf('tsmq-pub').bundle, join(folder, 'dist', 'tsmq-pub.cjs'))
+  })
+  after(() => rmSync(folder, { recursive: true }))
+  const kept = () => readFileSync(start.filesOf('tsmq-pub').compiled)
+  for (const [name, content] of [
+    ['nothing was kept', () => undefined],
+    ['it is empty', () => Buffer.alloc(0)],
+    ['it is no such thing', () => Buffer.alloc(400_000, 'no such thing')],
+    ['it is cut short', () => kept().subarray(0, 1000)],
+    ['it is of another V8', () => Buffer.from(kept()).fill(0, 4, 8)],
+  ] as const)
+    test(`${name}: the command starts`, () => {
+      const bytes = content()
+      if (bytes === undefined) rmSync(compiled, { force: true })
+      else writeFileSync(compiled, bytes)
+      assert.equal(existsSync(compiled), bytes !== undefined)
+      const text = execFileSync(process.execPath, [join(folder, 'bin', 'tsmq-pub'), '--exit-codes'], {
+        encoding: 'utf8',
+      })
+      assert.match(text, /^0\t/)
+    })
+})
