@@ -308,6 +308,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     const { client } = this
     if (wasConnack && client !== undefined) {
       // Nothing may come before CONNACK [MQTT-3.2.0-1].
+      client.will = undefined
       client.sender.send(refusalOfStore(client.version))
       this.end(STORE_FAILS)
     } else this.disconnect(ReasonCode.QUOTA_EXCEEDED, STORE_FAILS)
