@@ -23,6 +23,8 @@ arguments.add_argument("--interval", type=float, default=1.0, help="seconds betw
 arguments.add_argument("--name", default="", help="goes into each message")
 arguments.add_argument("--keepalive", type=int, default=60)
 arguments.add_argument("--will-topic")
+arguments.add_argument("--username")
+arguments.add_argument("--password")
 options = arguments.parse_args()
 
 
@@ -63,6 +65,8 @@ client.on_subscribe = on_subscribe
 client.on_message = on_message
 client.on_publish = on_publish
 client.max_queued_messages_set(0)
+if options.username:
+    client.username_pw_set(options.username, options.password)
 if options.will_topic:
     client.will_set(options.will_topic, "gone", qos=1, retain=True)
 
