@@ -1,11 +1,15 @@
 // A broker for tests of the client that says what the test tells it to, on a loopback port, and a handler that remembers what the
 // client reported. Time moves only when the test moves it.
 
-import { createServer, type Server, type Socket } from 'node:net'
+import { Server as HttpServer } from 'node:http'
+import { createServer, type Server } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { TestContext } from 'node:test'
+import { createWebSocketStream, WebSocketServer } from 'ws'
 import { Client, type ClientEnvironment, type ClientHandler, type ClientOptions } from '../../src/client/client.js'
 import type { ClientError } from '../../src/client/client-error.js'
 import type { Clock } from '../../src/client/clock.js'
+import { WebSocketDialer } from '../../src/net/websocket-dial.js'
 import { decodePacket, encodePacket, type Packet } from '../../src/protocol/codec.js'
 import { Framer } from '../../src/protocol/framer.js'
 import { PacketType } from '../../src/protocol/packet-types.js'
@@ -15,6 +19,7 @@ import type { Publish } from '../../src/protocol/packets/publish.js'
 import { NO_PROPERTIES, type Properties } from '../../src/protocol/properties.js'
 import { BlockPool } from '../../src/protocol/shared-block.js'
 import { TopicTable } from '../../src/protocol/topic-table.js'
+import { isOverWebSocket } from '../support/transport.js'
 
 const PATIENCE = 5000
 
@@ -48,11 +53,11 @@ class Condition {
 export class Peer {
   readonly arrived: Packet[] = []
   isClosed = false
-  private readonly socket: Socket
+  private readonly socket: Duplex
   private readonly change = new Condition()
   private version: 3 | 4 | 5 = 4
 
-  constructor(socket: Socket) {
+  constructor(socket: Duplex) {
     this.socket = socket
     const topics = new TopicTable(64)
     const onPacket = (header: number, bytes: Buffer, start: number, end: number) => {
@@ -217,14 +222,21 @@ export class ScriptedBroker {
 
   private constructor(server: Server) {
     this.server = server
-    server.on('connection', (socket) => {
-      this.peers.push(new Peer(socket))
-      this.change.poke()
-    })
+    if (server instanceof HttpServer)
+      new WebSocketServer({ server }).on('connection', (socket) => {
+        const stream = createWebSocketStream(socket)
+        this.accept(stream.once('end', () => stream.destroy()))
+      })
+    else server.on('connection', (socket) => this.accept(socket))
+  }
+
+  private accept(stream: Duplex): void {
+    this.peers.push(new Peer(stream))
+    this.change.poke()
   }
 
   static async start(t: TestContext): Promise<ScriptedBroker> {
-    const server = createServer({ noDelay: true })
+    const server = isOverWebSocket() ? new HttpServer() : createServer({ noDelay: true })
     const broker = new ScriptedBroker(server)
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     t.after(() => {
@@ -263,7 +275,8 @@ export async function begin(
   const broker = await ScriptedBroker.start(t)
   const recorder = new Recorder()
   const clock = new ManualClock()
-  const target = { host: '127.0.0.1', port: broker.port }
+  const layers = isOverWebSocket() ? [new WebSocketDialer('/mqtt', false)] : []
+  const target = { host: '127.0.0.1', port: broker.port, layers }
   const defaults: ClientOptions = { target, version: 5, clientId: 'c', cleanStart: true, keepAlive: 0 }
   const client = new Client({ ...defaults, ...options }, recorder, { clock, random: () => 0.5, ...environment })
   client.start()
