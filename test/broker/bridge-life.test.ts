@@ -7,7 +7,8 @@ import { PacketType } from '../../src/protocol/packet-types.js'
 import { type Peer, ScriptedBroker } from '../client/scripted-broker.js'
 import { startBroker, type TestBroker } from '../support/broker-kit.js'
 import { CuttingProxy } from '../support/cutting-proxy.js'
-import { client, received } from '../support/deliveries.js'
+import { client, nextPublish, received } from '../support/deliveries.js'
+import type { RawClient } from '../support/raw-client.js'
 import { until } from '../support/until.js'
 import { accepted, bridged, bridgeLines, logged, sendMessage, takeLines } from './bridge-kit.js'
 
@@ -275,3 +276,29 @@ test('a bridge counts as a connection and its packets in $SYS', async (t) => {
     [`${topics[0]} 1`, `${topics[1]} 3`, `${topics[2]} 1`, `${topics[3]} 1`],
   )
 })
+
+test('listBridges tells name, ids, address, whether it is connected and what waits', async (t) => {
+  const conf = 'enable_control_api true\n'
+  const scene = await bridged(t, `${QUIET}topic # out 1\nrestart_timeout 1\n`, { conf })
+  const admin = await client(t, scene.broker, { clientId: 'admin' })
+  await admin.subscribe('$CONTROL/broker/v1/response')
+  const listed = async () => {
+    admin.publish({ topic: '$CONTROL/broker/v1', payload: '{"commands":[{"command":"listBridges"}]}' })
+    const answer = await nextAnswer(admin)
+    return answer.responses[0].data.bridges
+  }
+  const bridge = { name: 'b', clientid: 'r', localClientid: 'local.r', address: `127.0.0.1:${scene.remote.port}` }
+  const peer = await accepted(scene)
+  await logged(scene, /^Connected bridge/)
+  assert.deepEqual(await listed(), [{ ...bridge, connected: true, queuedMessages: 0 }])
+  peer.drop()
+  await logged(scene, /disconnected/)
+  const pub = await client(t, scene.broker, { clientId: 'pub' })
+  pub.publish({ topic: 'a', qos: 1 })
+  await pub.expect(PacketType.PUBACK)
+  assert.deepEqual(await listed(), [{ ...bridge, connected: false, queuedMessages: 1 }])
+})
+
+async function nextAnswer(admin: RawClient) {
+  return JSON.parse((await nextPublish(admin)).payload.toString())
+}
