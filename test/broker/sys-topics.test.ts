@@ -19,17 +19,17 @@ const GAUGES =
 const LOADS =
   `messages/received messages/sent publish/dropped publish/received publish/sent bytes/received bytes/sent sockets
   connections`.split(/\s+/)
-/** From the direction column of MQTT 5.0 table 2-1. */
-const RECEIVED = 'connect publish puback pubrec pubrel pubcomp subscribe unsubscribe pingreq disconnect auth'.split(' ')
-const SENT = 'connack publish puback pubrec pubrel pubcomp suback unsuback pingresp disconnect auth'.split(' ')
+/** MQTT 5.0 table 2-1. */
+const PACKETS =
+  `connect connack publish puback pubrec pubrel pubcomp subscribe suback unsubscribe unsuback pingreq pingresp disconnect
+  auth`.split(/\s+/)
 const ALL = [
   'version',
   'uptime',
   ...GAUGES,
   'retained messages/count',
   ...LOADS.flatMap((load) => ['1min', '5min', '15min'].map((period) => `load/${load}/${period}`)),
-  ...RECEIVED.map((name) => `mqtt/${name}/received`),
-  ...SENT.map((name) => `mqtt/${name}/sent`),
+  ...PACKETS.flatMap((name) => [`mqtt/${name}/received`, `mqtt/${name}/sent`]),
 ]
 
 type Values = Record<string, string>

@@ -62,11 +62,14 @@ const loads: readonly SysTopicRow[] = [
 /** How many messages there are, this one included. */
 const RETAINED = 'retained messages/count'
 
-/** The packets a broker gets and sends, as `mqtt/publish/received` and so on. */
-const packetCounts = packetTypes.flatMap(({ code, name, sentBy }) => [
-  ...(sentBy.includes('client') ? [{ topic: `mqtt/${name.toLowerCase()}/received`, direction: 'received', code }] : []),
-  ...(sentBy.includes('server') ? [{ topic: `mqtt/${name.toLowerCase()}/sent`, direction: 'sent', code }] : []),
-]) as readonly { readonly topic: string; readonly direction: 'received' | 'sent'; readonly code: number }[]
+/** `mqtt/publish/received` and so on, in both directions: bridges are clients of other brokers. */
+const packetCounts = packetTypes.flatMap(({ code, name }) =>
+  (['received', 'sent'] as const).map((direction) => ({
+    topic: `mqtt/${name.toLowerCase()}/${direction}`,
+    direction,
+    code,
+  })),
+)
 
 function sum(counts: Float64Array): number {
   return counts.reduce((total, count) => total + count, 0)
