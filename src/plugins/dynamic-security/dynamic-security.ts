@@ -50,8 +50,9 @@ export interface DynamicSecurityOptions {
  * Makes the plugin. A new file and a password that was made up are written when the broker starts.
  * @throws Error naming the file and the place when it cannot be used
  */
-export default async function dynamicSecurity(options: Readonly<Record<string, string>>): Promise<Plugin> {
-  const { config_file: path, password_init_file: passwordFile, ...others } = options
+export default async function dynamicSecurity(options: DynamicSecurityOptions): Promise<Plugin> {
+  // What a configuration gives has been checked by nobody.
+  const { config_file: path, password_init_file: passwordFile, ...others }: Partial<DynamicSecurityOptions> = options
   const [unknown] = Object.keys(others)
   if (unknown !== undefined) throw new Error(`there is no option plugin_opt_${unknown}`)
   if (path === undefined) throw new Error('plugin_opt_config_file is missing')

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import type { LoginRequest } from '../../../src/broker/plugins/plugin.js'
-import dynamicSecurity from '../../../src/plugins/dynamic-security/dynamic-security.js'
+import dynamicSecurity, { type DynamicSecurityOptions } from '../../../src/plugins/dynamic-security/dynamic-security.js'
 import { lines } from '../../broker/plugin-kit.js'
 import { startBroker } from '../../support/broker-kit.js'
 import { until } from '../../support/until.js'
@@ -66,7 +66,7 @@ describe('without a file', () => {
     )
   })
 
-  const impossible: readonly (readonly [options: Readonly<Record<string, string>>, says: RegExp])[] = [
+  const impossible: readonly (readonly [options: object, says: RegExp])[] = [
     [{}, /plugin_opt_config_file is missing/],
     [{ config_file: 'x', colour: 'red' }, /there is no option plugin_opt_colour/],
     [{ config_file: join(folder, 'x.json'), password_init_file: join(folder, 'gone') }, /gone: no such file/],
@@ -74,7 +74,7 @@ describe('without a file', () => {
   ]
   for (const [options, says] of impossible)
     test(`${says}`, async () => {
-      await assert.rejects(dynamicSecurity(options), says)
+      await assert.rejects(dynamicSecurity(options as DynamicSecurityOptions), says)
     })
 
   test('a password file that is empty', async () => {
