@@ -1,53 +1,18 @@
 // The MQTT client of the library: promises, iterators and automatic reconnection around the client that the commands use.
 // A subscription is made again when a connection comes back without the session; what is published while there is none waits.
 
-import { randomUUID } from 'node:crypto'
 import { type ClientHandler, type ClientOptions, Client as Engine } from '../client/client.js'
 import { ClientError } from '../client/client-error.js'
 import type { ProtocolVersion } from '../protocol/packet-types.js'
 import type { Connack } from '../protocol/packets/connack.js'
 import type { Publish, Qos } from '../protocol/packets/publish.js'
-import { NO_PROPERTIES, type Properties } from '../protocol/properties.js'
+import { NO_PROPERTIES } from '../protocol/properties.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
 import { matches } from '../protocol/topics.js'
-import { brokerAddress, type ClientTlsOptions } from './broker-address.js'
+import { type ConnectOptions, clientSettings } from './connect-options.js'
 import { type IncomingMessage, incoming, type OutgoingMessage, outgoing } from './message.js'
+import { Requests } from './requests.js'
 import { type MessageHandler, Subscription, type SubscriptionOwner } from './subscription.js'
-
-/** How a client connects. */
-export interface ConnectOptions {
-  /** 3 (MQTT 3.1), 4 (3.1.1) or 5; 5 unless given. */
-  readonly version?: ProtocolVersion
-  /** `tsmq-` and a random name unless given. */
-  readonly clientId?: string
-  /** Whether to forget the session that the broker may have for this client id; true unless given. Reconnections resume it. */
-  readonly cleanStart?: boolean
-  /** Seconds for which the broker keeps the session without a connection (MQTT 5.0); 0 unless given. */
-  readonly sessionExpiryInterval?: number
-  /** Seconds of silence after which the connection is checked, 0 for never; 60 unless given. */
-  readonly keepAlive?: number
-  /** Take precedence over those of the URL. */
-  readonly username?: string
-  readonly password?: string | Uint8Array
-  /** Published by the broker when the connection breaks. */
-  readonly will?: OutgoingMessage
-  /** More properties of CONNECT (MQTT 5.0 section 3.1.2.11). */
-  readonly properties?: Readonly<Properties>
-  /** For `mqtts:` and `wss:`. */
-  readonly tls?: ClientTlsOptions
-  /** ms from the first step of a connection to the broker's answer; 30,000 unless given. */
-  readonly connectTimeout?: number
-  /** ms between attempts to connect again after a loss, or false to end then; from 500 up to 30,000 unless given. */
-  readonly reconnect?: false | { readonly base: number; readonly cap: number }
-  /** Publishes that may be pending; one more is refused. 100,000 unless given. */
-  readonly maxPending?: number
-  /** A connection stands: the first, or another. */
-  readonly onConnect?: (sessionPresent: boolean) => void
-  /** A connection is lost; `retryIn` ms until the next attempt, undefined when there is none. */
-  readonly onDisconnect?: (error: Error | undefined, retryIn: number | undefined) => void
-  /** What a function that takes messages has thrown. Without it, that is an uncaught exception. */
-  readonly onError?: (error: unknown) => void
-}
 
 /** How to subscribe (MQTT 5.0 section 3.8.3.1). */
 export interface SubscribeOptions {
@@ -64,8 +29,6 @@ export interface SubscribeOptions {
 const DEFAULT_PENDING = 100_000
 /** Messages that may wait in an iterator before no more are read from the connection. */
 const MOST_WAITING = 1000
-const CONNECT_TIMEOUT = 30_000
-const RECONNECT = { base: 500, cap: 30_000 }
 /** ms */
 const RESPONSE_TIMEOUT = 10_000
 
@@ -92,8 +55,7 @@ export class Client implements SubscriptionOwner {
   private readonly full = new Set<Subscription>()
   /** QoS 0 messages that wait for a connection. */
   private readonly waiting: (() => void)[] = []
-  private readonly requests = new Map<string, (message: IncomingMessage) => void>()
-  private responses: Promise<string> | undefined = undefined
+  private readonly requests = new Requests(this)
   private identifiers = 0
   private pendingCount = 0
   private onIdle: (() => void)[] = []
@@ -118,30 +80,7 @@ export class Client implements SubscriptionOwner {
    * @throws ClientError when that fails; `kind` and `reasonCode` tell how
    */
   static async connect(url: string, options: ConnectOptions = {}): Promise<Client> {
-    const { target, ...user } = await brokerAddress(url, options.tls)
-    const { version = 5, will, sessionExpiryInterval, reconnect = RECONNECT } = options
-    const password = options.password ?? user.password
-    const properties: Properties = { ...options.properties }
-    if (sessionExpiryInterval !== undefined) properties.sessionExpiryInterval = sessionExpiryInterval
-    const settings: ClientOptions = {
-      target,
-      version,
-      clientId: options.clientId ?? `tsmq-${randomUUID().slice(0, 13)}`,
-      cleanStart: options.cleanStart ?? true,
-      keepAlive: options.keepAlive ?? 60,
-      username: options.username ?? user.username,
-      password: password === undefined ? undefined : Buffer.from(password),
-      will: will && {
-        topic: will.topic,
-        payload: Buffer.from(will.payload ?? ''),
-        qos: will.qos ?? 0,
-        retain: will.retain ?? false,
-        properties: will.properties ?? NO_PROPERTIES,
-      },
-      ...(Object.keys(properties).length > 0 && { properties }),
-      connectTimeout: options.connectTimeout ?? CONNECT_TIMEOUT,
-      ...(reconnect !== false && { reconnect }),
-    }
+    const settings = await clientSettings(url, options)
     return new Promise((resolve, reject) => {
       const client: Client = new Client(options, settings, { resolve: () => resolve(client), reject })
       client.engine.start()
@@ -284,40 +223,7 @@ export class Client implements SubscriptionOwner {
    */
   async request(message: OutgoingMessage, timeout = RESPONSE_TIMEOUT): Promise<IncomingMessage> {
     if (this.version < 5) throw new ClientError('invalid', 'requests with a response topic need MQTT 5.0')
-    this.responses ??= this.listenForResponses()
-    const responseTopic = await this.responses
-    const id = randomUUID()
-    let timer: NodeJS.Timeout | undefined
-    try {
-      const response = new Promise<IncomingMessage>((resolve, reject) => {
-        this.requests.set(id, resolve)
-        const late = () => reject(new ClientError('timeout', `no response to '${message.topic}' in ${timeout} ms`))
-        timer = setTimeout(late, timeout)
-      })
-      response.catch(() => {})
-      const properties = { ...message.properties, responseTopic, correlationData: Buffer.from(id) }
-      const reasonCode = await this.publish({ qos: 1, ...message, properties })
-      if (reasonCode === ReasonCode.NO_MATCHING_SUBSCRIBERS)
-        throw new ClientError('publish refused', `nobody listens to '${message.topic}'`, reasonCode)
-      return await response
-    } finally {
-      clearTimeout(timer)
-      this.requests.delete(id)
-    }
-  }
-
-  private async listenForResponses(): Promise<string> {
-    const topic = `tsmq/response/${randomUUID()}`
-    try {
-      await this.subscribe(topic, { qos: 1 }, (message) => {
-        const { correlationData } = message.properties
-        if (correlationData !== undefined) this.requests.get(Buffer.from(correlationData).toString())?.(message)
-      })
-    } catch (error) {
-      this.responses = undefined
-      throw error
-    }
-    return topic
+    return this.requests.send(message, timeout)
   }
 
   /**

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { after, describe, type TestContext, test } from 'node:test'
-import { Client, type ConnectOptions } from '../../src/library/client.js'
+import { Client } from '../../src/library/client.js'
+import type { ConnectOptions } from '../../src/library/connect-options.js'
 import type { IncomingMessage } from '../../src/library/message.js'
 import { startBroker, type TestBroker } from '../support/broker-kit.js'
 import { CuttingProxy } from '../support/cutting-proxy.js'
