@@ -181,7 +181,7 @@ function parseField(text: string, at: number): { part: Part; next: number } {
   SPECIFIER.lastIndex = at
   const [whole = '', flags = '', width = '', precision] = SPECIFIER.exec(text) ?? []
   // A second flag is refused, but for `-0`, which means `-`.
-  if (flags.length > 1 && flags !== '-0') throw new UsageError(`invalid format specifier '${flags[1]}'`)
+  if (flags.length > 1 && flags !== '-0') throw new UsageError(`-F: invalid format specifier '${flags[1]}'`)
   let next = at + whole.length
   let separator = ' '
   const candidate = text[next]
@@ -190,9 +190,9 @@ function parseField(text: string, at: number): { part: Part; next: number } {
     next++
   }
   const letter = text[next]
-  if (letter === undefined) throw new UsageError('incomplete format specifier')
+  if (letter === undefined) throw new UsageError('-F: incomplete format specifier')
   const row = byLetter.get(letter)
-  if (row === undefined) throw new UsageError(`invalid format specifier '${letter}'`)
+  if (row === undefined) throw new UsageError(`-F: invalid format specifier '${letter}'`)
   const layout: FieldLayout = {
     left: flags.includes('-'),
     zeros: flags.includes('0'),
@@ -220,7 +220,7 @@ function parseParts(text: string): Part[] {
       parts.push(part)
       at = next
     } else if (char === '@') {
-      if (at >= text.length) throw new UsageError('incomplete format specifier')
+      if (at >= text.length) throw new UsageError('-F: incomplete format specifier')
       at += follower.length
       if (follower === '@') literal += '@'
       else {
@@ -228,9 +228,9 @@ function parseParts(text: string): Part[] {
         parts.push({ kind: 'time', letter: follower })
       }
     } else if (char === '\\') {
-      if (at >= text.length) throw new UsageError('incomplete escape specifier')
+      if (at >= text.length) throw new UsageError('-F: incomplete escape specifier')
       const byte = Object.hasOwn(ESCAPES, follower) ? ESCAPES[follower] : undefined
-      if (byte === undefined) throw new UsageError(`invalid escape specifier '${follower}'`)
+      if (byte === undefined) throw new UsageError(`-F: invalid escape specifier '${follower}'`)
       literal += byte
       at += follower.length
     } else literal += char

@@ -196,7 +196,7 @@ function checkTogether(table: readonly Flag[], given: readonly Given[]): void {
   for (const { row, flag } of given) {
     const same = given.filter((each) => each.row === row).length
     if (row.most !== undefined && same > row.most)
-      throw new UsageError(`${flag} may be given ${row.most} times at most`)
+      throw new UsageError(`${flag} may be given ${row.most === 1 ? 'once only' : `${row.most} times at most`}`)
     if (row.group !== undefined && given.filter((each) => each.row.group === row.group).length > 1) {
       const names = table.filter((each) => each.group === row.group).map((each) => each.flags[0])
       throw new UsageError(`only one of ${names.join(' ')} may be given, and once`)

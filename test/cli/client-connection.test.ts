@@ -410,7 +410,7 @@ describe(`what cannot be asked for: exit 1, and nothing is sent${skippedWithout}
     ['-u a -P b --pw-file {c}/nothing.pem', '-P and --pw-file cannot be used together'],
     ['-u a -P -', '-P -: standard input has ended before a password'],
     ['-o {c}', /^-o: cannot read the options file \S+: /],
-    ['-o {c}/x -o {c}/y', '-o may be given 1 times at most'],
+    ['-o {c}/x -o {c}/y', '-o may be given once only'],
   ]
   for (const [args, says] of rows)
     test(args.slice(0, 80), async () => {
