@@ -90,6 +90,7 @@ export class CrashSubscriber extends StubbornClient {
   isSubscribed = false
   /** By topic: how often each number came. */
   readonly counts = new Map<string, Map<number, number>>()
+  private readonly highest = new Map<string, number>()
   private readonly qos: Qos
   /** QoS 2: taken, and not released. */
   private readonly taken = new Set<number>()
@@ -134,6 +135,12 @@ export class CrashSubscriber extends StubbornClient {
     let numbers = this.counts.get(topic)
     if (numbers === undefined) this.counts.set(topic, (numbers = new Map()))
     numbers.set(number, (numbers.get(number) ?? 0) + 1)
+    this.highest.set(topic, Math.max(number, this.latest(topic)))
+  }
+
+  /** The highest number of a topic that has come; 0 before the first. */
+  latest(topic: string): number {
+    return this.highest.get(topic) ?? 0
   }
 
   /** How many different numbers of a topic have come. */
