@@ -12,6 +12,8 @@ const HANDSHAKE: Readonly<Record<string, string>> = {
   ALERT_CERTIFICATE_UNKNOWN: 'the client refuses the certificate of this listener',
   ALERT_DECRYPT_ERROR: 'the client cannot verify the handshake (another PSK?)',
   ALERT_HANDSHAKE_FAILURE: 'the client and this listener share no settings',
+  // What mosquitto_pub and its like say when the certificate is for another name.
+  ALERT_INTERNAL_ERROR: 'the client refuses the certificate of this listener, or has failed itself',
   ALERT_PROTOCOL_VERSION: 'protocol version not accepted by the client',
   ALERT_UNKNOWN_CA: 'the client does not know the issuer of the certificate of this listener',
   BINDER_DOES_NOT_VERIFY: 'the handshake does not verify (another PSK?)',

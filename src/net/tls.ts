@@ -112,6 +112,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'ALERT_ACCESS_DENIED',
   'ALERT_BAD_CERTIFICATE',
   'ALERT_CERTIFICATE_UNKNOWN',
+  'ALERT_INTERNAL_ERROR',
 ])
 
 const UNVERIFIED = Object.assign(new Error('the certificate was not verified'), { code: 'UNVERIFIED' })

@@ -79,6 +79,12 @@ describe(...suite('mosquitto_pub and mosquitto_sub over TLS', ['openssl', PUB, S
       args: () => [...own('client'), ...trust('other')],
       says: 'disconnected: the client does not know the issuer of the certificate of this listener.',
     },
+    {
+      // An address, but not to those who compare letters.
+      name: 'another name for the listener',
+      args: () => [...own('client'), '-h', '127.1'],
+      says: 'it looks for 127.1, and the certificate is for localhost, 127.0.0.1.',
+    },
   ])
     test(`refused, and the log says why: ${name}`, async () => {
       const broker = await start('cafile {c}/ca.crt\nrequire_certificate true')
