@@ -14,6 +14,7 @@ import { MemoryStore } from '../../src/store/memory-store.js'
 import { startBroker } from '../support/broker-kit.js'
 import { nextPublish } from '../support/deliveries.js'
 import { connectPacket, RawClient } from '../support/raw-client.js'
+import { until } from '../support/until.js'
 import { line, lines, pluginScene } from './plugin-kit.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'tsmq-plugins-'))
@@ -258,6 +259,24 @@ describe('what a plugin may do', () => {
     assert.equal(handle.kick('c'), false)
     assert.equal(handle.client('c')?.connection, undefined)
     assert.equal(handle.client('nobody'), undefined)
+  })
+
+  test('end subscriptions, also of those who are away', async () => {
+    const { handle, connect, broker } = await handled()
+    const fields = { version: 5, clientId: 'c', cleanStart: false, properties: { sessionExpiryInterval: 60 } } as const
+    const client = await connect(fields)
+    await client.subscribe([{ filter: 'a' }, { filter: '$share/g/b' }])
+    assert.equal(handle.unsubscribe('c', 'a'), true)
+    assert.equal(handle.unsubscribe('c', 'a'), false)
+    assert.equal(handle.unsubscribe('nobody', 'a'), false)
+    assert.deepEqual([handle.publish({ topic: 'a' }), handle.publish({ topic: 'b' })], [false, true])
+    assert.deepEqual(lines(await client.settled()), ['PUBLISH b  q0 r0'])
+    await client.drop()
+    await until(() => handle.client('c')?.connection === undefined, 'it is away')
+    assert.equal(handle.unsubscribe('c', '$share/g/b'), true)
+    assert.deepEqual(handle.client('c')?.subscriptions, [])
+    assert.equal(handle.serves({ port: 1, path: undefined, hasPasswordFile: false, hasAclFile: false }), true)
+    assert.equal(broker.broker.router.subscriptions.match('b').groups.length, 0)
   })
 
   test('a publisher that is kicked because of its message', async () => {

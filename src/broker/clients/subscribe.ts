@@ -13,6 +13,7 @@ import { Room } from '../memory-limit.js'
 import type { SubscriptionInfo } from '../plugins/plugin.js'
 import type { Subscription } from '../routing/receiver.js'
 import type { ConnectedClient } from './connected-client.js'
+import type { Session } from './session.js'
 
 /** A filter as it was asked for, with what plugins have made of it. */
 export interface JudgedSubscription extends SubscriptionRequest {
@@ -146,7 +147,7 @@ export function handleUnsubscribe(
   packet: Unsubscribe,
   filters: readonly JudgedFilter[] = packet.filters.map((filter) => ({ filter })),
 ): void {
-  const { log, router, journal, points, denials } = context
+  const { log, journal, denials } = context
   const { session, sender, waiter } = client
   if (waiter !== undefined && session.isDurable && journal?.isFailing === false) journal.hold(waiter)
   if (log.isDebug) log.debug(`Received UNSUBSCRIBE from ${session.clientId}`)
@@ -162,12 +163,17 @@ export function handleUnsubscribe(
     const subscription = session.subscriptions.get(filter) // [MQTT-3.10.4-1]
     if (subscription === undefined) return ReasonCode.NO_SUBSCRIPTION_EXISTED
     if (journal?.isFailing === true && session.isDurable) return refuseForgetting(client.version)
-    session.subscriptions.delete(filter)
-    session.durable?.unsubscribed(filter)
-    router.subscriptions.remove(subscription) // [MQTT-3.10.4-2]
-    points.unsubscribed?.(filter, session.info)
+    endSubscription(context, session, subscription)
     return ReasonCode.SUCCESS
   })
   const { packetId } = packet
   sender.send({ type: PacketType.UNSUBACK, packetId, properties: NO_PROPERTIES, reasonCodes }) // [MQTT-3.10.4-4] [MQTT-3.10.4-5]
+}
+
+/** Nothing new comes by a subscription from now on [MQTT-3.10.4-2]. */
+export function endSubscription({ router, points }: BrokerContext, session: Session, subscription: Subscription): void {
+  session.subscriptions.delete(subscription.text)
+  session.durable?.unsubscribed(subscription.text)
+  router.subscriptions.remove(subscription)
+  points.unsubscribed?.(subscription.text, session.info)
 }

@@ -3,7 +3,7 @@
 import type { Qos } from '../../protocol/packets/publish.js'
 import type { Properties } from '../../protocol/properties.js'
 import type { ReasonCode } from '../../protocol/reason-codes.js'
-import type { ClientInfo, ConnectionInfo, PluginMessage } from './plugin.js'
+import type { ClientInfo, ConnectionInfo, ListenerInfo, PluginMessage } from './plugin.js'
 
 /** A client or session as it is at the moment. */
 export interface ClientState extends ClientInfo {
@@ -58,6 +58,10 @@ export interface BrokerHandle {
    * @param reasonCode one that the broker's DISCONNECT may carry; 0x98, administrative action, unless given
    */
   kick(clientId: string, reasonCode?: ReasonCode, reason?: string): boolean
+  /** Ends a subscription of a session, connected or not, as UNSUBSCRIBE does; not of bridges. Returns whether there is one. */
+  unsubscribe(clientId: string, filter: string): boolean
+  /** Whether the clients of a listener are the plugin's business. */
+  serves(listener: ListenerInfo): boolean
   /** The retained messages whose topics match `filter`, in memory that stays as it is. */
   retained(filter: string): readonly PluginMessage[]
   /** Sets the retained message of a topic without delivering it; an empty payload removes it. */

@@ -5,11 +5,13 @@ import { isTopicName } from '../../protocol/topics.js'
 import { localMessage, type Message } from '../../session/message.js'
 import type { ClientHandler } from '../clients/client-handler.js'
 import { connectionInfo } from '../clients/connection-facts.js'
-import type { Session } from '../clients/session.js'
+import { BRIDGE_USER, type Session } from '../clients/session.js'
 import type { Sessions } from '../clients/sessions.js'
+import { endSubscription } from '../clients/subscribe.js'
 import type { BrokerContext } from '../context.js'
 import type { BrokerHandle, ClientState, OwnMessage, PluginState } from './broker-handle.js'
-import type { PluginMessage } from './plugin.js'
+import type { LoadedPlugin } from './loaded-plugin.js'
+import type { ListenerInfo, PluginMessage } from './plugin.js'
 
 /** The parts of the broker that plugins reach. */
 export interface PluginReach {
@@ -21,12 +23,11 @@ export interface PluginReach {
 export class PluginBroker implements BrokerHandle {
   readonly version: string
   readonly state: PluginState
-  private readonly name: string
+  private readonly by: LoadedPlugin
   private readonly reach: PluginReach
 
-  /** @param name of the plugin */
-  constructor(name: string, reach: PluginReach, state: PluginState) {
-    this.name = name
+  constructor(by: LoadedPlugin, reach: PluginReach, state: PluginState) {
+    this.by = by
     this.reach = reach
     this.state = state
     this.version = reach.context.version
@@ -37,7 +38,7 @@ export class PluginBroker implements BrokerHandle {
   }
 
   log(type: Parameters<BrokerHandle['log']>[0], text: string): void {
-    this.reach.context.log.write(type, `${this.name}: ${text}`)
+    this.reach.context.log.write(type, `${this.by.plugin.name}: ${text}`)
   }
 
   publish(message: OwnMessage): boolean {
@@ -71,6 +72,19 @@ export class PluginBroker implements BrokerHandle {
     // Whoever asks may stand in the middle of something that concerns this very client.
     queueMicrotask(() => client.disconnect(reasonCode, reason))
     return true
+  }
+
+  unsubscribe(clientId: string, filter: string): boolean {
+    const { context, sessions } = this.reach
+    const session = sessions.get(clientId)
+    const subscription = session?.subscriptions.get(filter)
+    if (session === undefined || session.username === BRIDGE_USER || subscription === undefined) return false
+    endSubscription(context, session, subscription)
+    return true
+  }
+
+  serves(listener: ListenerInfo): boolean {
+    return this.by.serves(listener)
   }
 
   retained(filter: string): readonly PluginMessage[] {

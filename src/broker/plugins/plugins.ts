@@ -116,7 +116,7 @@ export class Plugins {
       const { plugin } = each
       this.started.push(each)
       try {
-        await inTime(plugin.started?.(new PluginBroker(plugin.name, this.reach, this.states.of(plugin.name))), {
+        await inTime(plugin.started?.(new PluginBroker(each, this.reach, this.states.of(plugin.name))), {
           ms: context.config.plugin_timeout * 1000,
         })
       } catch (error) {

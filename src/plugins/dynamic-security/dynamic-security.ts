@@ -84,6 +84,8 @@ class DynamicSecurity implements Plugin {
   private broker: BrokerHandle | undefined = undefined
   /** Users whose connections end when a request has been answered; undefined for those without a name. */
   private dismissed = new Set<string | undefined>()
+  /** What everybody may do has changed. */
+  private concernsAll = false
   private changes = 0
   /** ms: when the file is written again after a failure. */
   private nextTry = 0
@@ -104,6 +106,9 @@ class DynamicSecurity implements Plugin {
       directory,
       changed: () => this.changed(),
       dismiss: (clients) => this.dismiss(clients),
+      review: () => {
+        this.concernsAll = true
+      },
     }
     const commands = { ...clientCommands, ...groupCommands, ...roleCommands }
     const methods = Object.entries(commands).map(([name, command]) => [name, this.method(name, command, desk)] as const)
@@ -113,6 +118,8 @@ class DynamicSecurity implements Plugin {
   async started(broker: BrokerHandle): Promise<void> {
     this.broker = broker
     for (const warning of this.warnings) broker.log('warning', warning)
+    // What the store has brought was subscribed before, by what was in the file then.
+    this.review(broker, () => true)
     if (this.first !== undefined) await this.begin(this.first, broker)
   }
 
@@ -177,15 +184,26 @@ class DynamicSecurity implements Plugin {
 
   /** The answers are sent when the changes are on disk; those who have to go hear theirs before. */
   async controlled(): Promise<void> {
-    const { dismissed } = this
+    const { dismissed, concernsAll, broker } = this
     this.dismissed = new Set()
+    this.concernsAll = false
     try {
       await this.file.save()
     } finally {
       setImmediate(() => {
-        for (const username of dismissed)
-          for (const clientId of this.connections.of(username)) this.broker?.kick(clientId)
+        if (broker !== undefined && (concernsAll || dismissed.size > 0))
+          this.review(broker, ({ username }) => concernsAll || dismissed.has(username))
+        for (const username of dismissed) for (const clientId of this.connections.of(username)) broker?.kick(clientId)
       })
+    }
+  }
+
+  /** Ends subscriptions, of durable sessions above all, that may not be made any more (CVE-2021-34434). */
+  private review(broker: BrokerHandle, concerns: (client: ClientInfo) => boolean): void {
+    for (const client of broker.clients()) {
+      if (!concerns(client) || !broker.serves(client.listener)) continue
+      for (const filter of client.subscriptions)
+        if (this.rights.ask(client, 'subscribe', filter) === 'deny') broker.unsubscribe(client.clientId, filter)
     }
   }
 

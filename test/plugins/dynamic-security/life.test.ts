@@ -18,8 +18,10 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import type { LoginRequest } from '../../../src/broker/plugins/plugin.js'
 import dynamicSecurity, { type DynamicSecurityOptions } from '../../../src/plugins/dynamic-security/dynamic-security.js'
+import { MemoryStore } from '../../../src/store/memory-store.js'
 import { lines } from '../../broker/plugin-kit.js'
 import { startBroker } from '../../support/broker-kit.js'
+import { RawClient } from '../../support/raw-client.js'
 import { until } from '../../support/until.js'
 import { ADMIN, command, config, credential, DynsecScene, TOPIC } from './dynsec-kit.js'
 
@@ -55,7 +57,6 @@ describe('without a file', () => {
       const plugin = await dynamicSecurity({ config_file: path, password_init_file: secret })
       const broker = await startBroker({ plugins: [plugin] })
       t.after(() => broker.stop())
-      const { RawClient } = await import('../../support/raw-client.js')
       const { connack } = await RawClient.connect(broker.port, { ...ADMIN, password: 'of my own' })
       assert.equal(connack.reasonCode, 0, round)
       await broker.stop()
@@ -267,8 +268,12 @@ describe('who may come in', () => {
 
 describe('those who try to do harm', () => {
   const file = config({
-    clients: [{ username: 'u', ...credential('p'), roles: [{ rolename: 'all' }] }],
+    clients: [
+      { username: 'u', ...credential('p'), roles: [{ rolename: 'all' }] },
+      { username: 'v', ...credential('p'), roles: [{ rolename: 'source' }] },
+    ],
     roles: [
+      { rolename: 'source', acls: [{ acltype: 'publishClientSend', topic: 'secret/x', allow: true }] },
       {
         rolename: 'all',
         acls: ['publishClientSend', 'publishClientReceive', 'subscribePattern'].map((acltype) => ({
@@ -294,7 +299,7 @@ describe('those who try to do harm', () => {
     assert.deepEqual(await client.settled(), [])
     assert.deepEqual(
       scene.file.clients?.map(({ username }) => username),
-      ['admin', 'u', 'y'],
+      ['admin', 'u', 'v', 'y'],
     )
     await client.drop()
   })
@@ -319,7 +324,7 @@ describe('those who try to do harm', () => {
     ],
     ['half a character', '{"commands":[{"command":"createClient","username":"\\ud800"}]}', /missing username/],
     ['bytes that are no text', '{"commands":[{"command":"getClient","username":"\xff"}]}', /Client not found/],
-    ['a number beyond all', '{"commands":[{"command":"listClients","count":1e999}]}', /"totalCount":2/],
+    ['a number beyond all', '{"commands":[{"command":"listClients","count":1e999}]}', /"totalCount":3/],
     [
       'a list of lists',
       '{"commands":[{"command":"createRole","rolename":"x","acls":[[[]]]}]}',
@@ -331,9 +336,73 @@ describe('those who try to do harm', () => {
     test(`${name}`, async (t) => {
       const scene = await DynsecScene.open(t, file)
       assert.match(await scene.request(payload), answers)
-      assert.deepEqual(scene.file.clients?.length, 2)
+      assert.deepEqual(scene.file.clients?.length, 3)
       assert.equal((await scene.do(command('listClients'))).length, 1)
     })
+
+  describe('a durable session loses a subscription with the right to it (CVE-2021-34434)', () => {
+    const changes: readonly (readonly [name: string, members: object])[] = [
+      ['removeClientRole', { username: 'u', rolename: 'all' }],
+      ['removeRoleACL', { rolename: 'all', acltype: 'subscribePattern', topic: '#' }],
+      ['deleteRole', { rolename: 'all' }],
+      ['addRoleACL', { rolename: 'all', acltype: 'subscribeLiteral', topic: 'secret/#', allow: false }],
+    ]
+    const durable = { version: 5, clientId: 'c', username: 'u', password: 'p', cleanStart: false } as const
+    const properties = { sessionExpiryInterval: 1000 }
+    for (const [name, members] of changes)
+      for (const isThere of [true, false])
+        test(`${name}, its client ${isThere ? 'connected' : 'away'}`, async (t) => {
+          const scene = await DynsecScene.open(t, file)
+          const { client } = await scene.connect({ ...durable, properties })
+          await client.subscribe([{ filter: 'secret/#', qos: 1 }])
+          if (!isThere) await client.drop()
+          const source = await scene.connect({ version: 5, clientId: 'source', username: 'v', password: 'p' })
+          await scene.do(command(name, members))
+          if (isThere) await client.closed()
+          await until(() => scene.broker.broker.sessions.get('c')?.subscriptions.size === 0, 'the subscription is gone')
+          source.client.publish({ topic: 'secret/x', qos: 1 })
+          assert.deepEqual(lines(await source.client.settled()), ['PUBACK 0x10'])
+          const again = await scene.connect({ ...durable, properties })
+          assert.equal(again.connack.sessionPresent, true)
+          assert.deepEqual(await again.client.settled(), [])
+          await again.client.drop()
+          await source.client.drop()
+        })
+
+    test('a default, by which it was subscribed; what is still allowed stays', async (t) => {
+      const defaults = { publishClientSend: true, subscribe: true }
+      const scene = await DynsecScene.open(t, { ...config(), defaultACLAccess: defaults })
+      const { client } = await scene.connect({ clientId: 'nobody' })
+      await client.subscribe('a')
+      await (await scene.administrator()).subscribe('$CONTROL/dynamic-security/#')
+      const off = (allow: boolean) => command('setDefaultACLAccess', { acls: [{ acltype: 'subscribe', allow }] })
+      await scene.do(off(true))
+      const { sessions } = scene.broker.broker
+      assert.equal(sessions.get('nobody')?.subscriptions.size, 1)
+      await scene.do(off(false))
+      await until(() => sessions.get('nobody')?.subscriptions.size === 0, 'the subscription is gone')
+      assert.equal(sessions.get('desk')?.subscriptions.size, 2)
+      await client.drop()
+    })
+
+    test('another file, read by the next start', async (t) => {
+      const path = join(folder, 'changed.json')
+      const store = new MemoryStore()
+      const sizes: (number | undefined)[] = []
+      for (const each of [file, file, config({ clients: [{ username: 'u', ...credential('p') }] })]) {
+        writeFileSync(path, JSON.stringify(each))
+        const plugins = [await dynamicSecurity({ config_file: path })]
+        const broker = await startBroker({ conf: 'persistence true', store, plugins })
+        t.after(() => broker.stop())
+        sizes.push(broker.broker.sessions.get('c')?.subscriptions.size)
+        const { client } = await RawClient.connect(broker.port, { ...durable, properties })
+        await client.subscribe([{ filter: 'secret/#', qos: 1 }])
+        await client.drop()
+        await broker.stop()
+      }
+      assert.deepEqual(sizes, [undefined, 1, 0])
+    })
+  })
 
   test('the administrator is deleted: it is gone without an answer, and so are its rights; the broker goes on', async (t) => {
     const scene = await DynsecScene.open(t, file)

@@ -10,6 +10,8 @@ export interface Desk {
   changed(): void
   /** What these clients are or may do has changed: they have to come in again. `undefined` for those without a user name. */
   dismiss(clients: Iterable<Client | undefined>): void
+  /** The rights of everybody have changed; nobody has to go. */
+  review(): void
 }
 
 /**

@@ -91,7 +91,7 @@ export const roleCommands: Readonly<Record<string, Command>> = {
     acls: DEFAULT_TYPES.map((type) => ({ acltype: type, allow: defaults[type] })),
   }),
 
-  setDefaultACLAccess(fields, { directory: { defaults }, changed }) {
+  setDefaultACLAccess(fields, { directory: { defaults }, changed, review }) {
     const fault = 'Missing/invalid actions array'
     const list = fields.list('acls', fault)
     if (list === undefined) throw new CommandError(fault)
@@ -102,6 +102,7 @@ export const roleCommands: Readonly<Record<string, Command>> = {
       return [type, allowed(each)] as const
     })
     for (const [type, allow] of settings) defaults[type] = allow
+    review()
     changed()
   },
 }
