@@ -1,7 +1,8 @@
 // What a run of tsmq-pub and of tsmq-sub have in common: usage errors, help and version, and how the end of a connection becomes
 // a message and an exit status.
 
-import type { ClientError } from '../client/client-error.js'
+import { ClientError } from '../client/client-error.js'
+import type { PacketWatcher } from '../client/link.js'
 import { hostAndPort } from '../net/dial.js'
 import { causeOf, codeOf } from '../net/dial-causes.js'
 import { type CommandLine, parseCommandLine, UsageError } from '../options/command-line.js'
@@ -12,6 +13,8 @@ import type { ClientSetup } from './client-setup.js'
 import { statusOf } from './client-status.js'
 import { EXIT_STATUS } from './exit.js'
 import { exitStatusesOf } from './exit-statuses.js'
+import { onInterrupt } from './interrupts.js'
+import { PacketTrace } from './packet-trace.js'
 import { PayloadError } from './payload-source.js'
 import { openTerminal, type Streams, type Terminal } from './terminal.js'
 
@@ -105,6 +108,33 @@ function exitCodes(command: ClientCommand): string {
 export function finished(terminal: Terminal, status: number): Promise<number> {
   terminal.settle()
   return new Promise((resolve) => terminal.output.whenWritten(() => resolve(status)))
+}
+
+/** What prints the packets, if that is wanted. */
+export function packetTrace({ debug, options }: ClientSetup, { output }: Terminal): PacketWatcher | undefined {
+  return debug ? new PacketTrace(options.clientId, (line) => output.text(`${line}\n`)) : undefined
+}
+
+/**
+ * The life of a client: `begin` starts it and is given what ends it with a status; a signal makes it leave. Resolves to the status.
+ */
+export async function untilEnd(
+  setup: ClientSetup,
+  terminal: Terminal,
+  leave: (status: number) => void,
+  begin: (finish: (status: number) => void) => void,
+): Promise<number> {
+  terminal.waitFor(connectingText(setup))
+  const release = onInterrupt(leave)
+  try {
+    return await new Promise<number>(begin)
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error
+    terminal.error(`unable to connect: ${error.message}`)
+    return EXIT_STATUS.failure
+  } finally {
+    release()
+  }
 }
 
 /** Shown while there is no connection. */

@@ -11,12 +11,11 @@ import type { Connack } from '../protocol/packets/connack.js'
 import type { Publish, Qos } from '../protocol/packets/publish.js'
 import { reasonText } from '../protocol/reason-codes.js'
 import { localMessage } from '../session/message.js'
-import { connectingText, describeEnd } from './client-run.js'
+import { connectingText, describeEnd, packetTrace } from './client-run.js'
 import { type ClientSetup, sayGoodbye } from './client-setup.js'
 import { statusOf } from './client-status.js'
 import { EXIT_STATUS } from './exit.js'
 import { onInterrupt } from './interrupts.js'
-import { PacketTrace } from './packet-trace.js'
 import { probeJson, stageLine } from './probe-report.js'
 import { ProbeStages, type StageResult } from './probe-stages.js'
 import type { Terminal } from './terminal.js'
@@ -49,10 +48,7 @@ export class ProbeRun implements ClientHandler {
       connectTimeout,
       target: this.stages.watched(target, values.min_cert_days),
     }
-    const watcher = setup.debug
-      ? new PacketTrace(options.clientId, (line) => terminal.output.text(`${line}\n`))
-      : undefined
-    this.client = new Client(options, this, { watcher })
+    this.client = new Client(options, this, { watcher: packetTrace(setup, terminal) })
   }
 
   /** Resolves to the exit status when everything is printed. */

@@ -8,14 +8,12 @@ import type { Publish } from '../protocol/packets/publish.js'
 import { NO_PROPERTIES } from '../protocol/properties.js'
 import { ReasonCode, reasonText } from '../protocol/reason-codes.js'
 import { Message } from '../session/message.js'
-import { connectingText, reportEnd } from './client-run.js'
+import { connectingText, packetTrace, reportEnd, untilEnd } from './client-run.js'
 import { type ClientSetup, sayGoodbye } from './client-setup.js'
 import type { EchoCheck } from './echo-check.js'
 import { EXIT_STATUS } from './exit.js'
-import { onInterrupt } from './interrupts.js'
 import { LineError } from './line-error.js'
 import type { MessageDefaults, MessageSink, MessageSource, OutgoingMessage } from './message-source.js'
-import { PacketTrace } from './packet-trace.js'
 import type { Terminal } from './terminal.js'
 
 /** ms that an interrupted run may take to end. */
@@ -56,31 +54,18 @@ export class PublishRun implements ClientHandler, MessageSink {
     this.setup = setup
     this.terminal = terminal
     this.defaults = plan.defaults
-    const { output } = terminal
-    const watcher = setup.debug
-      ? new PacketTrace(setup.options.clientId, (line) => output.text(`${line}\n`))
-      : undefined
-    this.client = new Client(setup.options, this, { watcher })
+    this.client = new Client(setup.options, this, { watcher: packetTrace(setup, terminal) })
     const { echoes } = plan
     if (echoes !== undefined) echoes.onTimeout = () => this.onNoEcho(echoes)
   }
 
   /** Resolves to the exit status when the connection is over. */
-  async start(): Promise<number> {
-    this.terminal.waitFor(connectingText(this.setup))
-    const release = onInterrupt((status) => this.interrupt(status))
-    try {
-      return await new Promise<number>((resolve) => {
-        this.finish = resolve
-        this.client.start()
-      })
-    } catch (error) {
-      if (!(error instanceof ClientError)) throw error
-      this.terminal.error(`unable to connect: ${error.message}`)
-      return EXIT_STATUS.failure
-    } finally {
-      release()
-    }
+  start(): Promise<number> {
+    const leave = (status: number) => this.interrupt(status)
+    return untilEnd(this.setup, this.terminal, leave, (finish) => {
+      this.finish = finish
+      this.client.start()
+    })
   }
 
   /** What is on its way may still leave, unless that takes long. */

@@ -10,13 +10,11 @@ import type { Publish } from '../protocol/packets/publish.js'
 import { NO_PROPERTIES, type Properties } from '../protocol/properties.js'
 import { ReasonCode, reasonText } from '../protocol/reason-codes.js'
 import { localMessage } from '../session/message.js'
-import { connectingText, reportEnd } from './client-run.js'
+import { connectingText, packetTrace, reportEnd, untilEnd } from './client-run.js'
 import { type ClientSetup, sayGoodbye } from './client-setup.js'
 import { EXIT_STATUS } from './exit.js'
-import { onInterrupt } from './interrupts.js'
 import { MessagePrinter } from './message-printer.js'
 import type { MessageDefaults } from './message-source.js'
-import { PacketTrace } from './packet-trace.js'
 import type { Terminal } from './terminal.js'
 
 export interface RequestPlan extends MessageDefaults {
@@ -52,34 +50,23 @@ export class RequestRun implements ClientHandler {
     const { output } = terminal
     this.printer = new MessagePrinter(values, output, (problem) => terminal.error(problem))
     this.properties = requestProperties(plan, setup)
-    const watcher = setup.debug
-      ? new PacketTrace(setup.options.clientId, (line) => output.text(`${line}\n`))
-      : undefined
     const { version, properties = NO_PROPERTIES } = setup.options
     // One response is wanted.
     const options = version < 5 ? setup.options : { ...setup.options, properties: { receiveMaximum: 1, ...properties } }
-    this.client = new Client(options, this, { watcher })
+    this.client = new Client(options, this, { watcher: packetTrace(setup, terminal) })
   }
 
   /** Resolves to the exit status when the connection is over. */
   async start(): Promise<number> {
-    this.terminal.waitFor(connectingText(this.setup))
     const { timeout } = this.values
     const timer = timeout === undefined ? undefined : setTimeout(() => this.onTimeout(), timeout * 1000)
-    const release = onInterrupt((status) => this.leave(status))
-    try {
-      return await new Promise<number>((resolve) => {
-        this.finish = resolve
-        this.client.start()
-      })
-    } catch (error) {
-      if (!(error instanceof ClientError)) throw error
-      this.terminal.error(`unable to connect: ${error.message}`)
-      return EXIT_STATUS.failure
-    } finally {
-      release()
-      clearTimeout(timer)
-    }
+    const leave = (status: number) => this.leave(status)
+    const status = await untilEnd(this.setup, this.terminal, leave, (finish) => {
+      this.finish = finish
+      this.client.start()
+    })
+    clearTimeout(timer)
+    return status
   }
 
   onConnect(): void {

@@ -9,12 +9,10 @@ import type { Publish } from '../protocol/packets/publish.js'
 import type { SubscriptionRequest } from '../protocol/packets/subscribe.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
 import type { ChildEnd } from './child-process.js'
-import { connectingText, finished, reportEnd, runClient } from './client-run.js'
+import { connectingText, finished, packetTrace, reportEnd, runClient, untilEnd } from './client-run.js'
 import { type ClientSetup, sayGoodbye, setUpClient } from './client-setup.js'
 import { EXIT_STATUS } from './exit.js'
-import { onInterrupt } from './interrupts.js'
 import { MessageFlow } from './message-flow.js'
-import { PacketTrace } from './packet-trace.js'
 import type { SubscriptionReadiness } from './subscription-readiness.js'
 import type { Streams, Terminal } from './terminal.js'
 import { openParts, openReadiness, type RunParts } from './tsmq-sub-parts.js'
@@ -83,11 +81,7 @@ export class SubscribeRun implements ClientHandler {
     this.requests = requests
     this.readiness = readiness
     this.terminal = terminal
-    const { output } = terminal
-    const watcher = setup.debug
-      ? new PacketTrace(setup.options.clientId, (line) => output.text(`${line}\n`))
-      : undefined
-    this.client = new Client(setup.options, this, { watcher })
+    this.client = new Client(setup.options, this, { watcher: packetTrace(setup, terminal) })
   }
 
   /** Whether the exit status answers a question, so that an early end is no success. */
@@ -103,20 +97,14 @@ export class SubscribeRun implements ClientHandler {
     output.onClosed = () => {
       if (!this.asserts) this.leave(EXIT_STATUS.ok)
     }
-    this.terminal.waitFor(connectingText(this.setup))
     this.startTimers()
-    const stopListening = onInterrupt((status) => this.onSignal(status))
+    const leave = (status: number) => this.onSignal(status)
     try {
-      return await new Promise<number>((resolve) => {
-        this.end = resolve
+      return await untilEnd(this.setup, this.terminal, leave, (end) => {
+        this.end = end
         this.client.start()
       })
-    } catch (error) {
-      if (!(error instanceof ClientError)) throw error
-      this.terminal.error(`unable to connect: ${error.message}`)
-      return EXIT_STATUS.failure
     } finally {
-      stopListening()
       for (const timer of this.timers) clearTimeout(timer)
       this.readiness?.close()
       parts.commands?.stop('SIGTERM')
