@@ -1,7 +1,7 @@
 // The plugin dynamic-security: users, groups, roles and their rights, changed while the broker runs, with the commands and the file of
 // Mosquitto's plugin of that name. Puts its parts together: what commands do is in commands, what decides in rights.
 
-import type { BrokerHandle } from '../../broker/plugins/broker-handle.js'
+import type { BrokerHandle, ClientState } from '../../broker/plugins/broker-handle.js'
 import type {
   Acceptance,
   AuthorizedAction,
@@ -11,6 +11,7 @@ import type {
   LoginRequest,
   Plugin,
   Refusal,
+  SessionInfo,
 } from '../../broker/plugins/plugin.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import { clientCommands } from './commands/clients.js'
@@ -118,8 +119,9 @@ class DynamicSecurity implements Plugin {
   async started(broker: BrokerHandle): Promise<void> {
     this.broker = broker
     for (const warning of this.warnings) broker.log('warning', warning)
-    // What the store has brought was subscribed before, by what was in the file then.
-    this.review(broker, () => true)
+    // What the store has brought was subscribed by what was in the file then. Strangers may be known soon: they are looked at later.
+    const { clients } = this.directory
+    this.review(broker, broker.clients(), ({ username = '' }) => clients.get(username) !== undefined)
     if (this.first !== undefined) await this.begin(this.first, broker)
   }
 
@@ -174,6 +176,12 @@ class DynamicSecurity implements Plugin {
     this.rights.forget()
   }
 
+  sessionPrepared({ clientId }: ClientInfo, { isPresent }: SessionInfo): void {
+    const { broker } = this
+    const client = isPresent ? broker?.client(clientId) : undefined
+    if (broker !== undefined && client !== undefined) this.review(broker, [client])
+  }
+
   connected(client: ClientInfo): void {
     this.connections.add(client)
   }
@@ -192,15 +200,19 @@ class DynamicSecurity implements Plugin {
     } finally {
       setImmediate(() => {
         if (broker !== undefined && (concernsAll || dismissed.size > 0))
-          this.review(broker, ({ username }) => concernsAll || dismissed.has(username))
+          this.review(broker, broker.clients(), ({ username }) => concernsAll || dismissed.has(username))
         for (const username of dismissed) for (const clientId of this.connections.of(username)) broker?.kick(clientId)
       })
     }
   }
 
   /** Ends subscriptions, of durable sessions above all, that may not be made any more (CVE-2021-34434). */
-  private review(broker: BrokerHandle, concerns: (client: ClientInfo) => boolean): void {
-    for (const client of broker.clients()) {
+  private review(
+    broker: BrokerHandle,
+    clients: readonly ClientState[],
+    concerns: (client: ClientInfo) => boolean = () => true,
+  ): void {
+    for (const client of clients) {
       if (!concerns(client) || !broker.serves(client.listener)) continue
       for (const filter of client.subscriptions)
         if (this.rights.ask(client, 'subscribe', filter) === 'deny') broker.unsubscribe(client.clientId, filter)

@@ -21,6 +21,7 @@ import dynamicSecurity, { type DynamicSecurityOptions } from '../../../src/plugi
 import { MemoryStore } from '../../../src/store/memory-store.js'
 import { lines } from '../../broker/plugin-kit.js'
 import { startBroker } from '../../support/broker-kit.js'
+import { nextPublish } from '../../support/deliveries.js'
 import { RawClient } from '../../support/raw-client.js'
 import { until } from '../../support/until.js'
 import { ADMIN, command, config, credential, DynsecScene, TOPIC } from './dynsec-kit.js'
@@ -385,23 +386,41 @@ describe('those who try to do harm', () => {
       await client.drop()
     })
 
-    test('another file, read by the next start', async (t) => {
-      const path = join(folder, 'changed.json')
-      const store = new MemoryStore()
-      const sizes: (number | undefined)[] = []
-      for (const each of [file, file, config({ clients: [{ username: 'u', ...credential('p') }] })]) {
-        writeFileSync(path, JSON.stringify(each))
-        const plugins = [await dynamicSecurity({ config_file: path })]
-        const broker = await startBroker({ conf: 'persistence true', store, plugins })
-        t.after(() => broker.stop())
-        sizes.push(broker.broker.sessions.get('c')?.subscriptions.size)
-        const { client } = await RawClient.connect(broker.port, { ...durable, properties })
+    const nothing = config({ clients: [{ username: 'u', ...credential('p') }] })
+    const starts: readonly (readonly [name: string, later: object, atStart: number, resumed: number])[] = [
+      ['the same file', file, 1, 1],
+      ['another file', nothing, 0, 0],
+      ['a file without the user, who is known again when the client comes', config(), 1, 0],
+    ]
+    for (const [name, later, atStart, resumed] of starts)
+      test(`the next start reads ${name}`, async (t) => {
+        const path = join(folder, 'changed.json')
+        const store = new MemoryStore()
+        const start = async (text: object) => {
+          writeFileSync(path, JSON.stringify(text))
+          const plugins = [await dynamicSecurity({ config_file: path })]
+          const broker = await startBroker({ conf: 'persistence true', store, plugins })
+          t.after(() => broker.stop())
+          return broker
+        }
+        const first = await start(file)
+        const { client } = await RawClient.connect(first.port, { ...durable, properties })
         await client.subscribe([{ filter: 'secret/#', qos: 1 }])
         await client.drop()
-        await broker.stop()
-      }
-      assert.deepEqual(sizes, [undefined, 1, 0])
-    })
+        await first.stop()
+        const second = await start(later)
+        const sizeOf = () => second.broker.sessions.get('c')?.subscriptions.size
+        assert.equal(sizeOf(), atStart)
+        const admin = await RawClient.connect(second.port, ADMIN)
+        const payload = JSON.stringify({ commands: [command('createClient', { username: 'u', password: 'p' })] })
+        await admin.client.subscribe(`${TOPIC}/response`)
+        admin.client.publish({ topic: TOPIC, payload })
+        await nextPublish(admin.client)
+        const again = await RawClient.connect(second.port, { ...durable, properties })
+        assert.deepEqual([again.connack.reasonCode, again.connack.sessionPresent, sizeOf()], [0, true, resumed])
+        await again.client.drop()
+        await admin.client.drop()
+      })
   })
 
   test('the administrator is deleted: it is gone without an answer, and so are its rights; the broker goes on', async (t) => {

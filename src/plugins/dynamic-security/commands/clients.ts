@@ -1,7 +1,7 @@
 // Commands about clients.
 
 import { credentialFor } from '../credential.js'
-import { type Client, type Group, join, leave } from '../directory.js'
+import { type Client, type Group, join, leave, NO_PRIORITY } from '../directory.js'
 import { clientHead, groupLinks, roleLinks } from '../entries.js'
 import { type Command, replaceLinks } from './command.js'
 import { CommandError, type Links } from './fields.js'
@@ -91,7 +91,7 @@ export const clientCommands: Readonly<Record<string, Command>> = {
     fields.needed('rolename')
     const [client, role] = [fields.client(directory), fields.role(directory)]
     if (client.roles.has(role)) throw new CommandError('Client already has this role')
-    client.roles.set(role, fields.integer('priority', -1))
+    client.roles.set(role, fields.integer('priority', NO_PRIORITY))
     dismiss([client])
     changed()
   },
