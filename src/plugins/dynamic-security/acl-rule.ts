@@ -29,12 +29,15 @@ export interface AclRule {
   readonly levels: readonly string[]
   /** There is one. */
   readonly isOpen: boolean
+  /** It is about a group of shared subscriptions, not only about their filter. */
+  readonly isShared: boolean
 }
 
-export function aclRule({ topic, ...rest }: Omit<AclRule, 'levels' | 'isOpen'>): AclRule {
+export function aclRule({ topic, ...rest }: Omit<AclRule, 'levels' | 'isOpen' | 'isShared'>): AclRule {
   const levels = topic.split('/')
   const isOpen = levels.at(-1) === '#'
-  return { topic, ...rest, levels: isOpen ? levels.slice(0, -1) : levels, isOpen }
+  const isShared = topic.startsWith('$share/')
+  return { topic, ...rest, levels: isOpen ? levels.slice(0, -1) : levels, isOpen, isShared }
 }
 
 /** Who asks, as far as patterns know. */
@@ -62,7 +65,12 @@ export function covers(rule: AclRule, { text, levels }: Asked, asking: Asking): 
   if (text.charCodeAt(0) === DOLLAR && topic.charCodeAt(0) !== DOLLAR && !reachesDollar(rule)) return false
   // With `#` the parent level matches as well: `a/#` has one level before it, as the topic `a` has.
   if (isOpen ? levels.length < parts.length : levels.length !== parts.length) return false
-  return parts.every((part, at) => (part === '+' ? levels[at] !== '#' : levels[at] === levelOf(part, asking)))
+  for (let at = 0; at < parts.length; at++) {
+    const part = parts[at]
+    const level = levels[at]
+    if (part === '+' ? level === '#' : level !== levelOf(part, asking)) return false
+  }
+  return true
 }
 
 /**
@@ -74,7 +82,7 @@ function reachesDollar({ type, allow }: AclRule): boolean {
 }
 
 /** What a level of a pattern stands for; undefined when nothing can be like it. */
-function levelOf(part: string, { username, clientId }: Asking): string | undefined {
+function levelOf(part: string | undefined, { username, clientId }: Asking): string | undefined {
   if (part === '%u') return oneLevel(username)
   return part === '%c' ? oneLevel(clientId) : part
 }

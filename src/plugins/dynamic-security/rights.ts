@@ -66,8 +66,7 @@ class ClientRights {
     for (const { rules } of this.roles)
       for (const type of types)
         for (const rule of rules.get(type) ?? [])
-          if (covers(rule, rule.topic.startsWith('$share/') ? whole : inner, this.asking))
-            return rule.allow ? 'allow' : 'deny'
+          if (covers(rule, rule.isShared ? whole : inner, this.asking)) return rule.allow ? 'allow' : 'deny'
     // A default is about what everybody does: nobody becomes an administrator by it.
     const isOpen = this.defaults[otherwise] && !(isControl(inner.text) && GUARDED.includes(action))
     return isOpen ? 'allow' : 'deny'
