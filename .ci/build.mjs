@@ -5,7 +5,6 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import start from '../bin/start.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const common = { absWorkingDir: root, format: 'esm', platform: 'node', target: 'node20', logLevel: 'warning' }
@@ -67,11 +66,10 @@ await Promise.all([
   }),
 ])
 
-if (!start.keepsItself)
-  execFileSync(process.execPath, ['bin/tsmq', '--run', '--', process.execPath, '.ci/keep-compiled.cjs'], {
-    cwd: root,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+execFileSync(process.execPath, ['bin/tsmq', '--run', '--', process.execPath, '.ci/keep-compiled.cjs'], {
+  cwd: root,
+  stdio: ['ignore', 'ignore', 'inherit'],
+})
 
 // The types of the library, for TypeScript programs that use it.
 const settings = [

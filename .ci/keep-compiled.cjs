@@ -1,5 +1,5 @@
-// Keeps what V8 has compiled of each command after a usual run of it, for a Node that does not do that itself. build.mjs has it run
-// with a private broker (`tsmq --run`), whose address is in the environment. With a name and arguments it is one such run.
+// Keeps what V8 has compiled of each command after a usual run of it, for bin/start.js. build.mjs has it run with a private broker
+// (`tsmq --run`), whose address is in the environment. With a name and arguments it is one such run.
 const { spawnSync } = require('node:child_process')
 const { mkdtempSync, rmSync, writeFileSync } = require('node:fs')
 const { tmpdir } = require('node:os')

@@ -1,14 +1,16 @@
-// Starts a command that scripts call in a loop. Most of the time that takes is compiling. Node keeps what it has compiled from 22.8
-// on; for older ones the build keeps it beside the bundle, and V8 takes it if it is of its own version.
+// Starts a command that scripts call in a loop. Most of the time that takes is compiling, and the build keeps beside each bundle what
+// V8 has compiled of it, all that a usual run needs. Under another V8 than that of the build, Node keeps what it can, from 22.8 on.
 const { existsSync, readFileSync } = require('node:fs')
-const Module = require('node:module')
 const { join } = require('node:path')
 const { Script } = require('node:vm')
 
-/** Where the bundle of a command is, and what was compiled of it. */
+const Module = module.constructor
+const [version] = process.versions.v8.split('-')
+
+/** Where the bundle of a command is, and what this V8 would have compiled of it. */
 function filesOf(name) {
   const bundle = join(__dirname, '..', 'dist', `${name}.cjs`)
-  return { bundle, compiled: `${bundle}.cache` }
+  return { bundle, compiled: `${bundle}.${version}` }
 }
 
 /** The bundle as V8 has it; `cachedDataRejected` tells whether what was kept could not be used. */
@@ -24,15 +26,13 @@ function run(script, { bundle }) {
   script.runInThisContext()(Module.createRequire(bundle), bundle)
 }
 
-/** Whether this Node keeps what it compiles. */
-const keepsItself = Module.enableCompileCache !== undefined
-
 function start(name) {
   const files = filesOf(name)
-  if (keepsItself) {
-    Module.enableCompileCache()
+  if (existsSync(files.compiled)) run(compile(files), files)
+  else {
+    require('node:module').enableCompileCache?.()
     require(files.bundle)
-  } else run(compile(files), files)
+  }
 }
 
-module.exports = { filesOf, compile, run, keepsItself, start }
+module.exports = { filesOf, compile, run, start }
