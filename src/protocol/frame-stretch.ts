@@ -57,7 +57,7 @@ export class FrameStretch {
     const { block } = frame
     if (block !== undefined && frame.payload === undefined && frame.bytes[frame.start] === header)
       return this.extend(frame, block)
-    const size = frame.end - frame.start
+    const { size } = frame
     const at = this.end
     if (this.lent !== undefined || size > MOST_COPIED || at + size > BLOCK) return false
     const { bytes } = this.block

@@ -53,6 +53,24 @@ for (const versions of [[4], [5], [3], [4, 4, 4], [5, 5], [3, 4, 5]] as const)
     for (const each of subscribers) assert.deepEqual(await got(each), numbers(5000))
   })
 
+for (const [from, to] of [
+  [5, 4],
+  [4, 5],
+  [5, 5],
+] as const)
+  for (const size of [8000, 12_288, 12_289, 16_384, 40_960])
+    test(`payloads of ${size} bytes from ${from} to ${to} arrive whole`, async (t) => {
+      const { topic, subscribers } = await parties(t, to, to)
+      const publisher = await client(t, broker, { clientId: `${topic}/from`, version: from })
+      for (const each of subscribers) await each.subscribe(topic)
+      const sent = Array.from({ length: 12 }, (_, at) => String.fromCharCode(97 + at).repeat(size))
+      await sendTogether(
+        publisher,
+        sent.map((payload) => message(topic, payload)),
+      )
+      for (const each of subscribers) assert.deepEqual(await got(each), sent)
+    })
+
 test('[MQTT-4.6.0-5] messages to other topics in between keep their place', async (t) => {
   const { topic, publisher, subscribers } = await parties(t, 4, 4)
   await subscribers[0]?.subscribe(`${topic}/#`)

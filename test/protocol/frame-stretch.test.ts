@@ -56,6 +56,17 @@ describe('a stretch of packets', () => {
     assert.deepEqual(returned, [block.bytes])
   })
 
+  test('a packet whose payload lies elsewhere is refused', () => {
+    const { pool } = watchedPool()
+    const stretch = new FrameStretch(pool)
+    stretch.begin()
+    const frame = frameIn(Buffer.alloc(20), 0, 20)
+    frame.payload = Buffer.alloc(16_384)
+    frame.size = 20 + frame.payload.length
+    assert.equal(stretch.add(frame, HEADER), false)
+    assert.equal(stretch.end, stretch.start)
+  })
+
   test('few bytes are copied, and the block is free again', () => {
     const { pool, returned } = watchedPool()
     const stretch = new FrameStretch(pool)
