@@ -106,7 +106,7 @@ export class AccessControl {
     if (password !== undefined && authenticator.checkCached(username, password)) return undefined
     return authenticator.check(username, password, applicant).then(
       (result) => refusalTexts[result],
-      (error) => `the check failed: ${error instanceof Error ? error.message : error}`,
+      (error) => `${FAILED}: ${error instanceof Error ? error.message : error}`,
     )
   }
 
@@ -139,6 +139,15 @@ export class AccessControl {
     if (acl === undefined) throw new Error(`ACL file ${listener.acl_file} is not loaded`)
     return acl.rightsFor(username, clientId)
   }
+}
+
+const FAILED = 'the check failed'
+
+/** What a client may hear of why its password is not accepted: not whether there is such a user (CWE-204), nor what failed here. */
+export function toldOf(refusal: string): string {
+  if (refusal === refusalTexts['unknown-user'] || refusal === refusalTexts['wrong-password'])
+    return 'wrong username or password'
+  return refusal.startsWith(FAILED) ? FAILED : refusal
 }
 
 const refusalTexts = {

@@ -102,3 +102,13 @@ test('connection_messages false: who comes and goes is not logged, who is refuse
   )
   assert.deepEqual(more, [])
 })
+
+test('D3.4 CWE-204: a client does not hear whether there is a user of its name', async () => {
+  const answers = []
+  for (const fields of [credentials, { username: 'nobody', password: 'x' }]) {
+    const login = { clientId: 'x', version: 5, ...fields, password: 'wrong' } as const
+    const { connack } = await RawClient.connect(broker.port, login)
+    answers.push({ reasonCode: connack.reasonCode, ...connack.properties })
+  }
+  assert.deepEqual(answers, Array(2).fill({ reasonCode: 0x87, reasonString: 'wrong username or password' }))
+})

@@ -20,6 +20,8 @@ export interface Refused {
   readonly reasonCode: ReasonCode
   /** For the log and, in 5.0, the Reason String. */
   readonly reason: string
+  /** For the Reason String, where the client is not to hear all of it. */
+  readonly told?: string
 }
 
 /** As what a client is let in, if its credentials are right. */

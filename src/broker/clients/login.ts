@@ -11,6 +11,7 @@ import { NO_PROPERTIES } from '../../protocol/properties.js'
 import { ProtocolError } from '../../protocol/protocol-error.js'
 import { Reader } from '../../protocol/reader.js'
 import { ReasonCode, returnCodeFor } from '../../protocol/reason-codes.js'
+import { toldOf } from '../access-control.js'
 import type { BrokerContext } from '../context.js'
 import { isIdentifiedByHandshake, usernameOf } from '../identity.js'
 import type { OpenListener } from '../open-listener.js'
@@ -154,7 +155,7 @@ export class Login {
       andThen(access.authenticate(listener.config, username, password, applicant), (refusal): Identity | Refused =>
         refusal === undefined
           ? { clientId, username, isVouchedFor: false }
-          : { reasonCode: ReasonCode.NOT_AUTHORIZED, reason: refusal },
+          : { reasonCode: ReasonCode.NOT_AUTHORIZED, reason: refusal, told: toldOf(refusal) },
       )
     if (points.authenticate === undefined && points.connect === undefined) return check()
     const login = loginRequest(listener, this.peer, connect, clientId)
@@ -208,10 +209,10 @@ export class Login {
   }
 
   /** CONNACK with the reason, where the version has a code for it [MQTT-3.1.4-2] [MQTT-3.2.2-7]. */
-  private refuse({ reasonCode, reason }: Refused, version: ProtocolVersion): void {
+  private refuse({ reasonCode, reason, told = reason }: Refused, version: ProtocolVersion): void {
     const code = version === 5 ? reasonCode : returnCodeFor(reasonCode)
     if (code !== undefined) {
-      const properties = version === 5 ? { reasonString: reason } : NO_PROPERTIES
+      const properties = version === 5 ? { reasonString: told } : NO_PROPERTIES
       const packet = { type: PacketType.CONNACK, sessionPresent: false, reasonCode: code, properties } as const
       const bytes = encodeWithin(packet, version, this.connect?.properties.maximumPacketSize ?? NO_LIMIT)
       if (bytes !== undefined) {
