@@ -2,6 +2,7 @@
 // something takes long, which makes way for data. Off a terminal it is plain text. chalk and ora are loaded only when they are used.
 
 import type { Readable } from 'node:stream'
+import type { ChalkInstance } from 'chalk'
 import type { Ora } from 'ora'
 import { isColoured } from './colour-choice.js'
 import { escapeControls, Output, type OutputStream } from './output.js'
@@ -34,6 +35,8 @@ export class Terminal {
   private readonly stderr: ErrorStream
   private readonly red: (text: string) => string
   private readonly yellow: (text: string) => string
+  /** Of the spinner. */
+  private readonly colour: 'cyan' | false
   private readonly spins: boolean
   /** Data goes to a terminal: to the same one, as far as anyone can tell. */
   private readonly showsData: boolean
@@ -44,15 +47,17 @@ export class Terminal {
   private spinner: Ora | undefined = undefined
   private refresh: NodeJS.Timeout | undefined = undefined
 
-  constructor(streams: Streams, spins: boolean, red: (text: string) => string, yellow: (text: string) => string) {
+  /** @param chalk undefined for no colour. */
+  constructor(streams: Streams, spins: boolean, chalk: ChalkInstance | undefined) {
     this.showsData = streams.stdout.isTTY === true
     this.output = new Output(streams.stdout, this.showsData)
     if (this.showsData && spins) this.output.beforeWrite = () => this.makeWay()
     this.isReal = streams === process
     this.stderr = streams.stderr
     this.spins = spins
-    this.red = red
-    this.yellow = yellow
+    this.red = chalk?.red ?? plain
+    this.yellow = chalk?.yellow ?? plain
+    this.colour = chalk === undefined ? false : 'cyan'
   }
 
   error(text: string): void {
@@ -99,7 +104,7 @@ export class Terminal {
     const { default: ora } = await import('ora')
     if (this.timer !== timer || !this.hasPlace) return
     const text = () => escapeControls(Buffer.from(wait.text()))
-    this.spinner = ora({ text: text(), stream: this.stderr, discardStdin: false }).start()
+    this.spinner = ora({ text: text(), color: this.colour, stream: this.stderr, discardStdin: false }).start()
     this.refresh = setInterval(() => this.spinner && (this.spinner.text = text()), REFRESH).unref()
   }
 
@@ -145,8 +150,7 @@ export async function openTerminal(streams: Streams, quiet: boolean): Promise<Te
   // A terminal that does not know its width: ora would clear lines without end.
   const hasWidth = streams.stderr.columns !== 0
   const spins = isTerminal && hasWidth && streams.env.TERM !== 'dumb' && !quiet
-  if (!isColoured(isTerminal, streams.env)) return new Terminal(streams, spins, plain, plain)
+  if (!isColoured(isTerminal, streams.env)) return new Terminal(streams, spins, undefined)
   const { Chalk } = await import('chalk')
-  const chalk = new Chalk({ level: 1 })
-  return new Terminal(streams, spins, chalk.red, chalk.yellow)
+  return new Terminal(streams, spins, new Chalk({ level: 1 }))
 }

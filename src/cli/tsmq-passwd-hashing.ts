@@ -6,6 +6,7 @@ import { type BcryptHasher, bcryptObjection } from '../access/bcrypt-hash.js'
 import type { FileProblem } from '../access/file-lines.js'
 import { HashFormatError } from '../access/hash-format.js'
 import { type HashSettings, hashPassword, parsePasswordHash } from '../access/password-hash.js'
+import { isColoured } from './colour-choice.js'
 import { EXIT_STATUS } from './exit.js'
 import { PasswdError } from './tsmq-passwd-error.js'
 import type { CredentialEntry, CredentialLines } from './tsmq-passwd-lines.js'
@@ -109,7 +110,8 @@ async function startProgress(total: number, terminal: ProgressOutput): Promise<{
   const { default: ora } = await import('ora')
   const text = (done: number) => `Hashing passwords: ${done} of ${total}`
   // Left alone, the terminal turns Ctrl-C into the signal that gives the lock back.
-  const spinner = ora({ text: text(0), discardStdin: false }).start()
+  const color = isColoured(true, process.env) ? 'cyan' : false
+  const spinner = ora({ text: text(0), color, discardStdin: false }).start()
   let done = 0
   return {
     step: () => {

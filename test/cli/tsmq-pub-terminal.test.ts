@@ -150,6 +150,16 @@ describe(`a terminal${hasScript ? '' : ' (skipped: no script)'}`, { skip: !hasSc
     assert.equal(await run.status, 130)
     assert.ok(run.shown().lastIndexOf('\x1b[?25h') > run.shown().lastIndexOf('\x1b[?25l'))
   })
+  for (const [name, env, isColoured] of [
+    ['coloured', { FORCE_COLOR: '' }, true],
+    ['not coloured with NO_COLOR', { NO_COLOR: '1' }, false],
+  ] as const)
+    test(`the spinner is ${name}`, async () => {
+      const run = onTerminal(`${PUB} ${at().join(' ')} -t a -m x --repeat 2 --repeat-delay 1`, env)
+      assert.equal(await run.status, 0)
+      assert.match(run.shown(), /publishing message 1 of 2/)
+      assert.equal(run.shown().includes('\x1b[36m'), isColoured)
+    })
   test('errors are red, and with NO_COLOR they are not', async () => {
     const line = `${PUB} -h 127.0.0.1 -p 1 -t a -n`
     const plain = onTerminal(line, { NO_COLOR: '1' })
