@@ -114,7 +114,7 @@ export class Broker implements HandlerHost {
       keyLog,
       memoryLimit: new MemoryLimit(log, clock),
       control: new Control(router, frames, clock),
-      neighbours: new Neighbours(),
+      neighbours: new Neighbours((clientId) => this.sessions.get(clientId) !== undefined),
       journal: undefined,
     }
     const { control } = this.context

@@ -29,6 +29,12 @@ export class Neighbours {
   /** Client ids of bridges that have come in. */
   private readonly guests = new Set<string>()
   private state: PluginState | undefined = undefined
+  private readonly isThere: (clientId: string) => boolean
+
+  /** @param isThere whether a client has a session */
+  constructor(isThere: (clientId: string) => boolean) {
+    this.isThere = isThere
+  }
 
   /** Takes back what was known when the broker ended, and keeps that up to date. */
   keepIn(state: PluginState): void {
@@ -56,9 +62,7 @@ export class Neighbours {
       this.guests.delete(clientId)
       return
     }
-    const [oldest] = this.guests
-    if (oldest !== undefined && this.guests.size >= MOST_NAMES) this.guests.delete(oldest)
-    this.guests.add(clientId)
+    if (this.guests.size < MOST_NAMES) this.guests.add(clientId)
     this.onGuest()
   }
 
@@ -69,10 +73,19 @@ export class Neighbours {
       this.forget(clientId)
       return
     }
-    const [oldest] = this.names.keys()
-    if (oldest !== undefined && this.names.size >= MOST_NAMES) this.forget(oldest)
+    if (this.names.size >= MOST_NAMES && !this.names.has(clientId) && !this.makeRoom()) return
     this.names.set(clientId, name)
     this.remember(keyOf(clientId), name)
+  }
+
+  /** Forgets the bridge that is known longest of those without a session: nobody can have others forgotten who are there. */
+  private makeRoom(): boolean {
+    for (const clientId of this.names.keys())
+      if (!this.isThere(clientId)) {
+        this.forget(clientId)
+        return true
+      }
+    return false
   }
 
   private forget(clientId: string): void {
