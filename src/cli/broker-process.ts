@@ -22,6 +22,9 @@ import { ServiceManager } from './service-manager.js'
 /** ms that belong to clients between two reloads. */
 const RELOAD_PAUSE = 500
 
+/** ms that a start has which is to be broken off. */
+const START_GRACE = 1000
+
 /** The way the process hears and speaks. */
 export interface ProcessParts {
   /** Reads the configuration again. */
@@ -82,27 +85,36 @@ export async function runUntilSignal(
       brokerLog.reopen()
       pidFile?.write(String(process.pid))
     }
+    const reload = paced(() => {
+      log.info('Reloading config.')
+      const inForce = running.reload(readConfig())
+      brokerLog.reopen(inForce)
+      warnOfLooseFiles(inForce)
+    }, RELOAD_PAUSE)
+    const onceRunning = (action: () => void) => () => void started.then(action, () => {})
     const stopped = untilSignal({
-      SIGHUP: paced(() => {
-        log.info('Reloading config.')
-        const inForce = running.reload(readConfig())
-        brokerLog.reopen(inForce)
-        warnOfLooseFiles(inForce)
-      }, RELOAD_PAUSE),
-      SIGUSR1: () => log.info(running.save() ? 'Saving the store.' : 'There is no persistence: nothing to save.'),
-      SIGUSR2: () => process.stdout.write(running.describe()),
+      SIGHUP: onceRunning(reload),
+      SIGUSR1: onceRunning(() =>
+        log.info(running.save() ? 'Saving the store.' : 'There is no persistence: nothing to save.'),
+      ),
+      SIGUSR2: onceRunning(() => process.stdout.write(running.describe())),
     })
     onRealTimeSignal(() => brokerLog.reopen())
-    const bound = await running.start(onBound)
-    log.info(`tsmq version ${version} running`)
-    if (config.listeners[0]?.local_only === true && bound[0] !== undefined) adviseLocal(log, bound[0].port)
-    const manager = new ServiceManager(process.env, (message) => log.warning(message))
-    manager.ready()
-    readyFile?.write(`${JSON.stringify(readyReport(bound))}\n`)
-    onRunning(bound)
-    await stopped
-    manager.stopping()
-    isClosed = await running.stop()
+    const started = running.start(onBound)
+    const bound = await Promise.race([started, stopped.then(() => unlessLate(started))])
+    // A thread may wait for the store.
+    if (bound === undefined) isClosed = !config.persistence
+    else {
+      log.info(`tsmq version ${version} running`)
+      if (config.listeners[0]?.local_only === true && bound[0] !== undefined) adviseLocal(log, bound[0].port)
+      const manager = new ServiceManager(process.env, (message) => log.warning(message))
+      manager.ready()
+      readyFile?.write(`${JSON.stringify(readyReport(bound))}\n`)
+      onRunning(bound)
+      await stopped
+      manager.stopping()
+      isClosed = await running.stop()
+    }
     log.info(`tsmq version ${version} terminating`)
   } finally {
     readyFile?.remove()
@@ -111,6 +123,16 @@ export async function runUntilSignal(
     brokerLog.close()
   }
   if (!isClosed) exitAtOnce(EXIT_STATUS.ok)
+}
+
+/** Undefined when a start does not come to its end soon. */
+function unlessLate<T>(started: Promise<T>): Promise<T | undefined> {
+  return Promise.race([
+    started,
+    new Promise<undefined>((resolve) => {
+      setTimeout(() => resolve(undefined), START_GRACE)
+    }),
+  ])
 }
 
 /** UMASK_SET is for the files that are not for their owner alone anyway. */

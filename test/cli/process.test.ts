@@ -429,6 +429,20 @@ describe('signals', together, () => {
     assert.equal(program.stdout, `${tree.join('\n')}\n`)
   })
 
+  test('SIGTERM ends a start that takes for ever; SIGHUP waits for its end', async () => {
+    const slow = 'await new Promise((resolve) => setTimeout(resolve, 1e8))\nexport default {}\n'
+    const { folder, file } = write('listener 0 127.0.0.1\nplugin {folder}/slow.mjs\npid_file {folder}/pid\n', {
+      'slow.mjs': slow,
+    })
+    const program = command('tsmq', ['-c', file], { cwd: folder })
+    await until(() => existsSync(join(folder, 'pid')), 'the pid file')
+    for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTERM'] as const) program.kill(signal)
+    assert.equal((await program.end(5000)).status, 0, program.stderr)
+    assert.match(program.lines.at(-1) ?? '', / terminating$/)
+    assert.doesNotMatch(program.stderr, /Reloading/)
+    assert.equal(existsSync(join(folder, 'pid')), false)
+  })
+
   test('a second SIGTERM does not cut the end short', async () => {
     const { port, program, stop } = await startTsmq({ conf: anonymous })
     try {
