@@ -27,6 +27,14 @@ export class DeliveryQueue {
     return this.slots[this.head]
   }
 
+  get last(): Delivery | undefined {
+    return this.slots[(this.head + this.count - 1) & (this.slots.length - 1)]
+  }
+
+  has(delivery: Delivery): boolean {
+    return this.slots.includes(delivery)
+  }
+
   push(delivery: Delivery): void {
     if (this.count === this.slots.length) this.grow()
     this.slots[(this.head + this.count) & (this.slots.length - 1)] = delivery

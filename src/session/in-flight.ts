@@ -20,8 +20,13 @@ export class InFlight {
     return delivery !== undefined && delivery.packetId === packetId ? delivery : undefined
   }
 
-  has(packetId: number): boolean {
-    return this.get(packetId) !== undefined
+  /**
+   * Whether the next delivery is to have another identifier: this one is in use or, while half of the table is free, would make it
+   * grow for a message that is never acknowledged.
+   */
+  isInTheWay(packetId: number): boolean {
+    const delivery = this.slots[packetId & this.mask]
+    return delivery !== undefined && (delivery.packetId === packetId || this.count * 2 < this.slots.length)
   }
 
   /** Adds a delivery under its packet identifier, which must not be in use. */
@@ -40,6 +45,12 @@ export class InFlight {
   /** All of them, in the order in which they were first sent. */
   inOrder(): Delivery[] {
     return this.slots.filter((delivery) => delivery !== undefined).sort((a, b) => a.order - b.order)
+  }
+
+  /** All of them, in any order. */
+  *values(): IterableIterator<Delivery> {
+    if (this.count === 0) return
+    for (const delivery of this.slots) if (delivery !== undefined) yield delivery
   }
 
   private grow(): void {

@@ -49,6 +49,9 @@ export class Outbound {
   private readonly ids = new PacketIds()
   private readonly inFlight = new InFlight()
   private sentCount = 0
+  /** At the last call of `settle`: how many had been sent, and the last that waited. */
+  private settledCount = 0
+  private settledLast: Delivery | undefined = undefined
   private readonly queue = new DeliveryQueue()
   /** No later than the first moment, in ms, at which something that waits expires. */
   firstExpiry = Number.POSITIVE_INFINITY
@@ -65,8 +68,8 @@ export class Outbound {
     this.limits = limits
     this.isUsed =
       isUsedElsewhere === undefined
-        ? (id) => this.inFlight.has(id)
-        : (id) => this.inFlight.has(id) || isUsedElsewhere(id)
+        ? (id) => this.inFlight.isInTheWay(id)
+        : (id) => this.inFlight.isInTheWay(id) || isUsedElsewhere(id)
   }
 
   /** Deliveries that are sent but not finished, and those that wait. */
@@ -114,7 +117,24 @@ export class Outbound {
   detach(): void {
     this.sink = undefined
     this.resends = []
-    for (const { message } of this.queue.values()) message.keep()
+    this.settledLast = undefined
+    for (const { message } of this.deliveries()) message.keep()
+  }
+
+  /**
+   * To be called from time to time while there is a connection. What has been here since the last call is here for longer than a
+   * moment, and is kept in memory of its size.
+   */
+  settle(): void {
+    for (const { order, message } of this.inFlight.values()) if (order < this.settledCount) message.keep()
+    this.settledCount = this.sentCount
+    const { settledLast } = this
+    this.settledLast = this.queue.last
+    if (settledLast === undefined || !this.queue.has(settledLast)) return
+    for (const delivery of this.queue.values()) {
+      delivery.message.keep()
+      if (delivery === settledLast) break
+    }
   }
 
   /** Takes a message for the receiver. It keeps its turn: nothing overtakes what waits [MQTT-4.6.0-5] [MQTT-4.6.0-6]. */

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ReasonCode } from '../../src/protocol/reason-codes.js'
+import type { Delivery } from '../../src/session/delivery.js'
 import { protocolErrorOf } from '../protocol/decoding.js'
 import { connectedOutbound, item, ScriptedSink } from './scripted-sink.js'
 
@@ -283,4 +284,62 @@ describe('queue', () => {
     outbound.attach(sink, 10, 0)
     assert.deepEqual(sink.take(), ['m1 open q1 dup', 'm2 waits q1'])
   })
+})
+
+describe('memory of small messages', () => {
+  /** A message in a small part of a buffer that others have filled. */
+  function small(qos: 1 | 2 = 1) {
+    const each = item('small', qos)
+    each.message.detach()
+    assert.ok(each.message.bytes.buffer.byteLength > 1000)
+    return each
+  }
+  const memoryOf = (deliveries: Iterable<Delivery>) =>
+    [...deliveries].map(({ message }) => message.bytes.buffer.byteLength)
+
+  test('without a connection, those in flight and those that wait take their size and no more', () => {
+    const { outbound } = connectedOutbound(2)
+    for (let i = 0; i < 4; i++) outbound.enqueue(small(i % 2 === 0 ? 1 : 2))
+    outbound.detach()
+    assert.deepEqual(memoryOf(outbound.deliveries()), [5, 5, 5, 5])
+    assert.equal([...outbound.deliveries()][0]?.message.payload.toString(), 'small')
+  })
+
+  test('with one, those that have been there since the last call', () => {
+    const { outbound } = connectedOutbound(2)
+    for (let i = 0; i < 4; i++) outbound.enqueue(small())
+    outbound.settle()
+    assert.ok(memoryOf(outbound.deliveries()).every((size) => size > 1000))
+    outbound.onPuback(1, 0)
+    for (let i = 0; i < 2; i++) outbound.enqueue(small())
+    outbound.settle()
+    assert.deepEqual(
+      memoryOf(outbound.deliveries()).map((size) => size === 5),
+      [true, false, true, false, false],
+    )
+    outbound.settle()
+    assert.deepEqual(memoryOf(outbound.deliveries()), [5, 5, 5, 5, 5])
+  })
+})
+
+test('one that is never acknowledged does not make the table of those in flight grow: what would fall together with it is passed over', () => {
+  const { outbound, sink } = connectedOutbound()
+  outbound.enqueue(item('stuck'))
+  sink.take()
+  const used = new Set<number>()
+  for (let i = 0; i < 200_000; i++) {
+    outbound.enqueue(item('a'))
+    const id = Number(sink.take()[0]?.slice(1).split(' ')[0])
+    assert.equal(outbound.onPuback(id, 0)?.packetId, id)
+    used.add(id % 16)
+  }
+  assert.equal(used.size, 15)
+  assert.equal(outbound.inFlightCount, 1)
+})
+
+test('[MQTT-2.2.1-4] all identifiers are given out, none of them twice', () => {
+  const { outbound, sink } = connectedOutbound()
+  for (let i = 0; i < 65_535; i++) assert.equal(outbound.enqueue(item('a')), 'sent')
+  assert.equal(new Set(sink.take()).size, 65_535)
+  assert.equal(outbound.nextPacketId(), 0)
 })
