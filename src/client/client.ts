@@ -53,6 +53,8 @@ export interface ClientOptions {
 
 /** What happens to a client. */
 export interface ClientHandler {
+  /** Before `onConnect`, and before what is unfinished goes out again: the place to subscribe anew to what its answers come to. */
+  onSession?(connack: Connack): void
   /** The broker has accepted a connection: the first or, after `onDisconnect` with a delay, another. */
   onConnect(connack: Connack): void
   /** A message for one of the subscriptions. Payload and binary properties are only valid until it returns. */
@@ -308,6 +310,7 @@ export class Client implements LinkOwner {
       this.inbound = new Inbound() // [MQTT-3.2.2-5]
       this.held.clear()
     }
+    this.handler.onSession?.(connack)
     this.flow.attach(connection, this.limits, sessionPresent)
     this.handler.onConnect(connack)
   }

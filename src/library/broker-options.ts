@@ -69,6 +69,7 @@ function read(sources: readonly (string | ConfText)[]): Config {
 function linesOf(options: Readonly<Record<string, OptionValue>>): string[] {
   return Object.entries(options).flatMap(([name, value]) => {
     if (value === undefined) return []
+    if (value === null) throw new OptionsError([`${name}: null is no value`])
     const values = typeof value === 'object' ? value : [value]
     return values.map((each) => {
       const text = String(each)

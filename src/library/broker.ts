@@ -5,7 +5,9 @@ import type { Duplex } from 'node:stream'
 import { Log, type LogType } from '../broker/admin/log.js'
 import { Broker as Engine } from '../broker/broker.js'
 import type { Plugin } from '../broker/plugins/plugin.js'
+import { encodePublish, publish } from '../protocol/packets/publish.js'
 import { checkFilter } from '../protocol/packets/subscribe.js'
+import { NO_PROPERTIES } from '../protocol/properties.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
 import { isTopicName } from '../protocol/topics.js'
 import { packageVersion } from '../version.js'
@@ -17,7 +19,7 @@ import { type MessageHandler, Subscription } from './subscription.js'
 
 /** Options of tsmq.conf(5), and what only a program can give. */
 export interface BrokerOptions extends BrokerSettings {
-  /** Called in this order at each point, before those of the configuration. */
+  /** Called in this order at each point, behind those of the configuration. */
   readonly plugins?: readonly Plugin[]
   /** Takes each line of the log. Without it there is no log. */
   readonly log?: (type: LogType, line: string) => void
@@ -60,6 +62,7 @@ export class Broker {
   private readonly engine: Engine
   private readonly log: Log
   private readonly routes = new Map<Subscription, () => void>()
+  private readonly attached = new Set<() => void>()
   private stopping: Promise<void> | undefined = undefined
 
   private constructor(engine: Engine, log: Log, addresses: readonly BrokerAddress[]) {
@@ -71,7 +74,8 @@ export class Broker {
   /**
    * Opens every listener, reads the files that the options name, and serves.
    * @throws OptionsError for options that cannot be used; AccessError for password and ACL files that cannot; ListenError when an
-   * address cannot be listened on
+   * address cannot be listened on; PluginError for a plugin that cannot be loaded or does not start; StoreError for a store that
+   * cannot be opened
    */
   static async start({ log: write, plugins = [], ...settings }: BrokerOptions = {}): Promise<Broker> {
     const config = configOf(settings)
@@ -94,17 +98,24 @@ export class Broker {
 
   /**
    * Publishes a message to those who have subscribed. Returns whether anybody had.
-   * @throws OptionsError for a topic that may not be published to
+   * @throws OptionsError for a topic that may not be published to, another QoS, or properties that do not fit in a packet; Error when
+   * the broker has been stopped
    */
   publish(message: OutgoingMessage): boolean {
-    if (!isTopicName(message.topic)) throw new OptionsError([`'${message.topic}' is not a topic to publish to`])
+    this.checkRunning()
+    checkMessage(message)
     return this.engine.router.publish(outgoing(message))
+  }
+
+  private checkRunning(): void {
+    if (this.stopping !== undefined) throw new Error('the broker has been stopped')
   }
 
   /**
    * Takes messages inside this process, retained ones first. They go to `handler`, or wait for
-   * `for await (const message of subscription)`; an iterator that lets 100,000 wait ends with an error.
-   * @throws ProtocolError for a malformed filter
+   * `for await (const message of subscription)`; an iterator that lets 100,000 wait ends with an error. They keep the QoS that they
+   * were published with, unless `options` say less.
+   * @throws ProtocolError for a malformed filter; Error when the broker has been stopped
    */
   subscribe(
     filters: string | readonly string[],
@@ -112,13 +123,19 @@ export class Broker {
     handler?: MessageHandler,
   ): Subscription {
     if (typeof options === 'function') return this.subscribe(filters, {}, options)
+    this.checkRunning()
     const { router } = this.engine
     const { qos = 2, retainAsPublished = false, retainHandling = 0 } = options
     const list = typeof filters === 'string' ? [filters] : filters
     const subscription: Subscription = new Subscription(
-      { hold: () => this.drop(subscription), unsubscribe: async (each) => this.unsubscribe(each) },
+      {
+        hold: () => this.drop(subscription),
+        unsubscribe: async (each) => this.unsubscribe(each),
+        report: (error, { topic }) =>
+          this.log.error(`A local subscriber to ${topic} failed: ${error instanceof Error ? error.stack : error}`),
+      },
       list,
-      handler && ((message) => this.call(handler, message)),
+      handler,
       MOST_WAITING,
     )
     const routes = list.map((text) => ({
@@ -141,14 +158,6 @@ export class Broker {
           route.receiver.deliverRetained(message, route)
     }
     return subscription
-  }
-
-  private call(handler: MessageHandler, message: IncomingMessage): void {
-    try {
-      handler(message)
-    } catch (error) {
-      this.log.error(`A local subscriber to ${message.topic} failed: ${error instanceof Error ? error.stack : error}`)
-    }
   }
 
   private unsubscribe(subscription: Subscription): void {
@@ -189,30 +198,56 @@ export class Broker {
     return client !== undefined
   }
 
-  /** Serves a client over a stream that carries MQTT, by the options that hold for all listeners. */
+  /**
+   * Serves a client over a stream that carries MQTT, by the options that hold for all listeners.
+   * @throws Error when the broker has been stopped; the stream is destroyed then
+   */
   async serve(stream: Duplex, peer: { readonly address?: string; readonly port?: number } = {}): Promise<void> {
     const { acceptedStream } = await import('./handed-connections.js')
+    if (this.stopping !== undefined) stream.destroy()
+    this.checkRunning()
     this.engine.take(
       acceptedStream(stream, { address: peer.address ?? 'stream', port: peer.port ?? 0, secured: undefined }),
     )
   }
 
-  /** Speaks MQTT over WebSocket at a path of an HTTP or HTTPS server. Calling what is returned ends that. */
+  /**
+   * Speaks MQTT over WebSocket at a path of an HTTP or HTTPS server, until what is returned is called or the broker stops. Other
+   * upgrades are left to who else listens for them, and refused with 404 when nobody does.
+   * @throws Error when the broker has been stopped
+   */
   attach(server: Server, { path = '/mqtt', origins = [] }: AttachOptions = {}): () => void {
+    this.checkRunning()
     const onUpgrade = async (request: HttpRequest, socket: Duplex, head: Buffer) => {
-      if (request.url?.split('?', 1)[0] !== path) return
+      if (request.url?.split('?', 1)[0] !== path) {
+        if (server.listenerCount('upgrade') === 1) refuse(socket)
+        return
+      }
+      // Until it is served, nobody else hears that it breaks.
+      socket.on('error', ignore)
       const { acceptedUpgrade } = await import('./handed-connections.js')
+      if (this.stopping !== undefined || socket.destroyed) {
+        socket.destroy()
+        return
+      }
       const { remoteAddress = 'http', remotePort = 0 } = request.socket
       const peer = { address: remoteAddress, port: remotePort, secured: undefined }
       this.engine.take(acceptedUpgrade(request, socket, head, peer, origins))
+      socket.off('error', ignore)
     }
     server.on('upgrade', onUpgrade)
-    return () => void server.off('upgrade', onUpgrade)
+    const detach = () => {
+      server.off('upgrade', onUpgrade)
+      this.attached.delete(detach)
+    }
+    this.attached.add(detach)
+    return detach
   }
 
   /** Stops: clients are told, wills are published, everything is closed. Takes about a second at most. */
   stop(): Promise<void> {
     for (const subscription of [...this.routes.keys()]) this.unsubscribe(subscription)
+    for (const detach of [...this.attached]) detach()
     this.stopping ??= this.engine.stop().then(() => {})
     return this.stopping
   }
@@ -220,5 +255,30 @@ export class Broker {
   /** `await using broker = await Broker.start(…)`, on a Node that has it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
+  }
+}
+
+function ignore(): void {}
+
+function refuse(socket: Duplex): void {
+  socket.on('error', ignore)
+  socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => socket.destroy())
+}
+
+/** Characters of a topic that fits in a packet in any case. */
+const SHORT = 20_000
+
+/** @throws OptionsError */
+function checkMessage({ topic, qos = 0, properties = NO_PROPERTIES }: OutgoingMessage): void {
+  if (typeof topic !== 'string' || !isTopicName(topic))
+    throw new OptionsError([`'${topic}' is not a topic to publish to`])
+  if (qos !== 0 && qos !== 1 && qos !== 2) throw new OptionsError([`QoS ${qos}`])
+  if (properties === NO_PROPERTIES && topic.length <= SHORT) return
+  try {
+    encodePublish(publish({ topic, properties }), 5)
+  } catch (error) {
+    throw new OptionsError([
+      `topic or properties do not fit in a packet: ${error instanceof Error ? error.message : error}`,
+    ])
   }
 }

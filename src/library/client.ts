@@ -1,6 +1,7 @@
 // The MQTT client of the library: promises, iterators and automatic reconnection around the client that the commands use.
 // A subscription is made again when a connection comes back without the session; what is published while there is none waits.
 
+import { randomInt } from 'node:crypto'
 import { type ClientHandler, type ClientOptions, Client as Engine } from '../client/client.js'
 import { ClientError } from '../client/client-error.js'
 import type { ProtocolVersion } from '../protocol/packet-types.js'
@@ -8,11 +9,12 @@ import type { Connack } from '../protocol/packets/connack.js'
 import type { Publish, Qos } from '../protocol/packets/publish.js'
 import { NO_PROPERTIES } from '../protocol/properties.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
-import { matches } from '../protocol/topics.js'
+import { matches, parseFilter } from '../protocol/topics.js'
 import { type ConnectOptions, clientSettings } from './connect-options.js'
+import { Intake } from './intake.js'
 import { type IncomingMessage, incoming, type OutgoingMessage, outgoing } from './message.js'
 import { Requests } from './requests.js'
-import { type MessageHandler, Subscription, type SubscriptionOwner } from './subscription.js'
+import { type MessageHandler, Subscription } from './subscription.js'
 
 /** How to subscribe (MQTT 5.0 section 3.8.3.1). */
 export interface SubscribeOptions {
@@ -29,6 +31,12 @@ export interface SubscribeOptions {
 const DEFAULT_PENDING = 100_000
 /** Messages that may wait in an iterator before no more are read from the connection. */
 const MOST_WAITING = 1000
+/** Messages of an earlier life of the session that are kept until they are subscribed to. */
+const MOST_EARLY = 10_000
+/** Where the identifiers of subscriptions begin that are made beside those of a session's earlier life. */
+const MOST_FIRST_IDENTIFIER = 200_000_000
+/** Bytes of a text in MQTT (section 1.5.4). */
+const MOST_TEXT = 65_535
 /** ms */
 const RESPONSE_TIMEOUT = 10_000
 
@@ -46,17 +54,20 @@ interface Settle {
 }
 
 /** One client, made by `Client.connect`. */
-export class Client implements SubscriptionOwner {
+export class Client {
   private readonly options: ConnectOptions
   private readonly engine: Engine
   private readonly version: ProtocolVersion
   private readonly entries = new Map<Subscription, Entry>()
-  /** Iterators that have enough for now. */
-  private readonly full = new Set<Subscription>()
+  private readonly intake: Intake
   /** QoS 0 messages that wait for a connection. */
   private readonly waiting: (() => void)[] = []
   private readonly requests = new Requests(this)
+  /** The last that was given to a subscription, and what all that were are greater than. */
   private identifiers = 0
+  private foreignIdentifiers = 0
+  /** Messages of the session as it was found that no subscription has taken yet; undefined when it is new. */
+  private early: IncomingMessage[] | undefined = undefined
   private pendingCount = 0
   private onIdle: (() => void)[] = []
   private first: Settle | undefined = undefined
@@ -72,6 +83,7 @@ export class Client implements SubscriptionOwner {
       this.onClosed = resolve
     })
     this.engine = new Engine(settings, this.handler())
+    this.intake = new Intake(this.engine)
   }
 
   /**
@@ -104,6 +116,7 @@ export class Client implements SubscriptionOwner {
 
   private handler(): ClientHandler {
     return {
+      onSession: ({ sessionPresent }) => this.onSession(sessionPresent),
       onConnect: (connack) => this.onConnect(connack),
       onMessage: (topic, packet) => this.onMessage(topic, packet),
       onDrain: () => {},
@@ -123,23 +136,31 @@ export class Client implements SubscriptionOwner {
       const { maxPending = DEFAULT_PENDING } = this.options
       if (this.pendingCount >= maxPending)
         throw new ClientError('not supported', `${maxPending} publishes are pending`, ReasonCode.QUOTA_EXCEEDED)
+      const { topic, qos = 0 } = message
+      if (Buffer.byteLength(topic) > MOST_TEXT) throw new ClientError('invalid', 'a topic has at most 65535 bytes')
+      if (qos !== 0 && qos !== 1 && qos !== 2) throw new ClientError('invalid', `QoS ${qos}`)
       const content = outgoing(message)
+      const answered = this.intake.await('answer')
+      const settle = () => {
+        this.pendingCount--
+        answered()
+        if (this.pendingCount === 0) for (const idle of this.onIdle.splice(0)) idle()
+      }
       const send = () =>
         this.engine.publish(content, (error, reasonCode) => {
           if (error?.kind === 'lost' && content.qos === 0 && this.ended === undefined) {
             this.waiting.push(send)
             return
           }
-          this.pendingCount--
+          settle()
           if (error === undefined) resolve(reasonCode)
           else reject(error)
-          if (this.pendingCount === 0) for (const idle of this.onIdle.splice(0)) idle()
         })
       this.pendingCount++
       try {
         send()
       } catch (error) {
-        this.pendingCount--
+        settle()
         throw error
       }
     })
@@ -147,8 +168,11 @@ export class Client implements SubscriptionOwner {
 
   /**
    * Subscribes to one filter or several. Resolves when the broker has granted all of them. Messages go to `handler`, or wait for
-   * `for await (const message of subscription)`; reading pauses while 1,000 wait there.
-   * @throws ClientError 'refused' with the reason code of the first filter that is not granted, 'lost' without a connection
+   * `for await (const message of subscription)`; while 1,000 wait there, QoS 1 and 2 are not acknowledged, and nothing is read from
+   * the connection unless an answer is awaited. The first are those that the broker has kept for this client since it subscribed to
+   * the same in an earlier process (`cleanStart: false`).
+   * @throws ClientError 'invalid' for a filter that may not be, 'refused' with the reason code of the first filter that is not
+   * granted, 'lost' without a connection
    */
   async subscribe(
     filters: string | readonly string[],
@@ -156,17 +180,29 @@ export class Client implements SubscriptionOwner {
     handler?: MessageHandler,
   ): Promise<Subscription> {
     if (typeof options === 'function') return this.subscribe(filters, {}, options)
-    const list = typeof filters === 'string' ? [filters] : filters
-    const subscription = new Subscription(this, list, handler, MOST_WAITING)
+    const list = typeof filters === 'string' ? [filters] : [...filters]
+    checkFilters(list)
+    const subscription: Subscription = new Subscription(
+      {
+        hold: (each, isFull) => this.intake.hold(each, isFull),
+        unsubscribe: (each) => this.unsubscribe(each),
+        report: (error) => this.report(error),
+      },
+      list,
+      handler,
+      MOST_WAITING,
+    )
     const hasIdentifiers = this.version === 5 && this.engine.serverLimits.subscriptionIdentifiers
     const identifier = hasIdentifiers ? ++this.identifiers : 0
     const entry: Entry = { subscription, options, identifier, isMade: false }
     // From now on, because messages may come before the answer.
     this.entries.set(subscription, entry)
+    this.handEarly(subscription)
     try {
       await this.make(entry)
     } catch (error) {
       this.entries.delete(subscription)
+      subscription.finish(undefined)
       throw error
     }
     entry.isMade = true
@@ -179,7 +215,9 @@ export class Client implements SubscriptionOwner {
     const properties = identifier === 0 ? NO_PROPERTIES : { subscriptionIdentifiers: [identifier] }
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) throw this.ended
+      const answered = this.intake.await('answer')
       this.engine.subscribe(requests, properties, (error, codes) => {
+        answered()
         const refused = codes.findIndex((code) => code >= 0x80)
         if (error !== undefined) reject(error)
         else if (refused < 0) resolve()
@@ -191,8 +229,7 @@ export class Client implements SubscriptionOwner {
     })
   }
 
-  /** Used by `Subscription.unsubscribe`. */
-  async unsubscribe(subscription: Subscription): Promise<void> {
+  private async unsubscribe(subscription: Subscription): Promise<void> {
     if (!this.entries.delete(subscription)) return
     subscription.finish(undefined)
     if (!this.engine.isConnected) return
@@ -200,20 +237,14 @@ export class Client implements SubscriptionOwner {
     const filters = subscription.filters.filter((filter) => !others.has(filter))
     if (filters.length === 0) return
     await new Promise<void>((resolve, reject) => {
+      const answered = this.intake.await('answer')
       this.engine.unsubscribe(filters, NO_PROPERTIES, (error) => {
+        answered()
         // Without a connection there is no subscription either.
         if (error === undefined || error.kind === 'lost' || error.kind === 'stopped') resolve()
         else reject(error)
       })
     })
-  }
-
-  /** Used by iterators that have enough. */
-  hold(subscription: Subscription, isFull: boolean): void {
-    if (isFull) {
-      if (this.full.size === 0) this.engine.pause()
-      this.full.add(subscription)
-    } else if (this.full.delete(subscription) && this.full.size === 0) this.engine.resume()
   }
 
   /**
@@ -223,7 +254,7 @@ export class Client implements SubscriptionOwner {
    */
   async request(message: OutgoingMessage, timeout = RESPONSE_TIMEOUT): Promise<IncomingMessage> {
     if (this.version < 5) throw new ClientError('invalid', 'requests with a response topic need MQTT 5.0')
-    return this.requests.send(message, timeout)
+    return this.requests.send(message, timeout).finally(this.intake.await('message'))
   }
 
   /**
@@ -269,13 +300,23 @@ export class Client implements SubscriptionOwner {
     await this.end()
   }
 
-  private onConnect({ sessionPresent }: Connack): void {
-    this.first?.resolve()
-    this.first = undefined
-    if (this.full.size > 0) this.engine.pause()
+  private onSession(sessionPresent: boolean): void {
+    // MQTT 3.1 does not say.
+    const mayBePresent = sessionPresent || (this.version === 3 && this.options.cleanStart === false)
+    if (this.first !== undefined && mayBePresent) {
+      this.early = []
+      this.foreignIdentifiers = randomInt(MOST_FIRST_IDENTIFIER)
+      this.identifiers = this.foreignIdentifiers
+    }
     if (!sessionPresent)
       for (const entry of this.entries.values())
         if (entry.isMade) this.make(entry).catch((error) => this.lose(entry, error))
+  }
+
+  private onConnect({ sessionPresent }: Connack): void {
+    this.first?.resolve()
+    this.first = undefined
+    this.intake.begin()
     for (const send of this.waiting.splice(0)) send()
     this.options.onConnect?.(sessionPresent)
   }
@@ -291,18 +332,23 @@ export class Client implements SubscriptionOwner {
   private onMessage(topic: string, packet: Publish): void {
     const message = incoming(topic, packet)
     const identifiers = packet.properties.subscriptionIdentifiers
+    const isOurs = identifiers?.some((each) => each > this.foreignIdentifiers && each <= this.identifiers) === true
+    let isTaken = false
     for (const { subscription, identifier } of [...this.entries.values()]) {
-      const isMeant =
-        identifier > 0 && identifiers !== undefined
-          ? identifiers.includes(identifier)
-          : subscription.filters.some((filter) => matches(withoutShare(filter), topic))
-      if (!isMeant) continue
-      try {
-        subscription.take(message)
-      } catch (error) {
-        this.report(error)
-      }
+      if (isOurs && identifier > 0 ? !identifiers.includes(identifier) : !isFor(subscription, topic)) continue
+      isTaken = true
+      subscription.take(message)
     }
+    this.intake.received(packet)
+    if (!isTaken && !isOurs && this.early !== undefined && this.early.length < MOST_EARLY) this.early.push(message)
+  }
+
+  /** Hands over what came before it was subscribed to. */
+  private handEarly(subscription: Subscription): void {
+    const early = this.early?.splice(0) ?? []
+    for (const message of early)
+      if (isFor(subscription, message.topic)) subscription.take(message)
+      else this.early?.push(message)
   }
 
   private report(error: unknown): void {
@@ -336,6 +382,14 @@ export class Client implements SubscriptionOwner {
   }
 }
 
-function withoutShare(filter: string): string {
-  return filter.startsWith('$share/') ? filter.split('/').slice(2).join('/') : filter
+/** @throws ClientError */
+function checkFilters(filters: readonly string[]): void {
+  if (filters.length === 0) throw new ClientError('invalid', 'there is no filter to subscribe to')
+  for (const filter of filters)
+    if (typeof filter !== 'string' || parseFilter(filter) === undefined || Buffer.byteLength(filter) > MOST_TEXT)
+      throw new ClientError('invalid', `'${filter}' is not a filter to subscribe to`)
+}
+
+function isFor({ filters }: Subscription, topic: string): boolean {
+  return filters.some((filter) => matches(parseFilter(filter)?.filter ?? filter, topic))
 }

@@ -2,8 +2,10 @@
 
 import { randomUUID } from 'node:crypto'
 import type { ClientOptions } from '../client/client.js'
+import { ClientError } from '../client/client-error.js'
 import type { ProtocolVersion } from '../protocol/packet-types.js'
 import { NO_PROPERTIES, type Properties } from '../protocol/properties.js'
+import { isTopicName } from '../protocol/topics.js'
 import { brokerAddress, type ClientTlsOptions } from './broker-address.js'
 import type { OutgoingMessage } from './message.js'
 
@@ -45,8 +47,14 @@ export interface ConnectOptions {
 const CONNECT_TIMEOUT = 30_000
 const RECONNECT = { base: 500, cap: 30_000 }
 
-/** @throws ClientError when `url` is none */
+/** Bytes of a text in MQTT (5.0 section 1.5.4). */
+const MOST_TEXT = 65_535
+/** Of a timer, in ms. */
+const MOST_WAIT = 2_147_483_647
+
+/** @throws ClientError when `url` is none, and for options that cannot be used */
 export async function clientSettings(url: string, options: ConnectOptions): Promise<ClientOptions> {
+  check(options)
   const { target, ...user } = await brokerAddress(url, options.tls)
   const { version = 5, will, sessionExpiryInterval, reconnect = RECONNECT } = options
   const password = options.password ?? user.password
@@ -71,4 +79,39 @@ export async function clientSettings(url: string, options: ConnectOptions): Prom
     connectTimeout: options.connectTimeout ?? CONNECT_TIMEOUT,
     ...(reconnect !== false && { reconnect }),
   }
+}
+
+/** @throws ClientError */
+function check({ version = 5, keepAlive = 0, will, ...rest }: ConnectOptions): void {
+  const { clientId = '', username = '', password = '', connectTimeout = 1, reconnect, maxPending = 0 } = rest
+  const { base, cap } = reconnect || RECONNECT
+  const rules: readonly [boolean, string][] = [
+    [[3, 4, 5].includes(version), `version ${version} is none of 3, 4 and 5`],
+    [isWithin(keepAlive, 0, 65_535), `keepAlive is 0 to 65535 seconds, not ${keepAlive}`],
+    [isText(clientId), 'clientId is a text of at most 65535 bytes'],
+    [isText(username), 'username is a text of at most 65535 bytes'],
+    [Buffer.byteLength(password) <= MOST_TEXT, 'password has at most 65535 bytes'],
+    [
+      will === undefined || (isText(will.topic) && isTopicName(will.topic)),
+      `'${will?.topic}' is not a topic for a will`,
+    ],
+    [will === undefined || isWithin(will.qos ?? 0, 0, 2), `QoS ${will?.qos} of the will`],
+    [Buffer.byteLength(will?.payload ?? '') <= MOST_TEXT, 'the payload of the will has at most 65535 bytes'],
+    [isTime(connectTimeout), `connectTimeout is a number of ms, not ${connectTimeout}`],
+    [isTime(base) && isTime(cap), 'reconnect is { base, cap }, in ms, or false'],
+    [maxPending >= 0, `maxPending is a number of messages, not ${maxPending}`],
+  ]
+  for (const [holds, problem] of rules) if (!holds) throw new ClientError('invalid', problem)
+}
+
+function isWithin(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max
+}
+
+function isTime(ms: number): boolean {
+  return ms >= 0 && ms <= MOST_WAIT
+}
+
+function isText(value: string): boolean {
+  return typeof value === 'string' && Buffer.byteLength(value) <= MOST_TEXT
 }

@@ -7,12 +7,19 @@ export interface SubscriptionOwner {
   /** No more messages, please, or again. */
   hold(subscription: Subscription, isFull: boolean): void
   unsubscribe(subscription: Subscription): Promise<void>
+  /** The function that takes messages has failed with this one. Must not throw. */
+  report(error: unknown, message: IncomingMessage): void
 }
 
-/** Called with each message as it comes; what it throws is reported to `onError` of the client. */
-export type MessageHandler = (message: IncomingMessage) => void
+/**
+ * Called with each message as it comes, without waiting for a promise of the one before. What it throws, now or later, goes to
+ * `onError` of the client or, inside a broker, to its log.
+ */
+export type MessageHandler = (message: IncomingMessage) => unknown
 
+/** Messages of one call of `subscribe`: with a function given there, they go to it; otherwise `for await` gets them. */
 export class Subscription implements AsyncIterable<IncomingMessage> {
+  /** As subscribed to. */
   readonly filters: readonly string[]
   private readonly owner: SubscriptionOwner
   private readonly mostWaiting: number
@@ -68,12 +75,22 @@ export class Subscription implements AsyncIterable<IncomingMessage> {
   take(message: IncomingMessage): void {
     if (this.isOver) return
     if (this.handler !== undefined) {
-      this.handler(message)
+      this.call(this.handler, message)
       return
     }
     const reader = this.readers.shift()
     if (reader !== undefined) reader.resolve({ done: false, value: message })
     else if (this.waiting.push(message) > this.mostWaiting) this.setFull(true)
+  }
+
+  private call(handler: MessageHandler, message: IncomingMessage): void {
+    const fail = (error: unknown) => this.owner.report(error, message)
+    try {
+      const answer = handler(message)
+      if (answer instanceof Promise) answer.catch(fail)
+    } catch (error) {
+      fail(error)
+    }
   }
 
   private setFull(isFull: boolean): void {

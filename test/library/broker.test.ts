@@ -107,6 +107,7 @@ const refused: readonly { readonly name: string; readonly options: BrokerOptions
     options: { ...OPEN, log_type: 'error\nlistener 0' },
     problem: /^log_type: a value has one line/,
   },
+  { name: 'null', options: { ...OPEN, log_type: null } as unknown as BrokerOptions, problem: /^log_type: null/ },
   { name: 'a listener with a mistake', options: { ...OPEN, listeners: [{ port: 70_000 }] }, problem: /^listener: / },
   {
     name: 'a file that is not there',
@@ -125,6 +126,55 @@ describe('options that cannot be used', () => {
     const { port } = await start(t)
     await assert.rejects(Broker.start({ ...OPEN, listeners: [{ port }] }), { name: 'ListenError' })
   })
+})
+
+for (const [name, message] of [
+  ['a wildcard', { topic: 'a/#' }],
+  ['a long topic', { topic: 'x'.repeat(65_536) }],
+  ['QoS 3', { topic: 'a', qos: 3 as 2 }],
+  ['a property that is too long', { topic: 'a', properties: { contentType: 'x'.repeat(65_536) } }],
+] as const)
+  test(`does not publish ${name}`, async (t) => {
+    const broker = await start(t)
+    assert.throws(() => broker.publish(message), { name: 'OptionsError' })
+  })
+
+test('plugins that cannot be used', async () => {
+  const fails = {
+    name: 'no database',
+    started: () => {
+      throw new Error('nobody answers')
+    },
+  }
+  const message = 'plugin no database: nobody answers'
+  await assert.rejects(Broker.start({ ...OPEN, plugins: [fails] }), { name: 'PluginError', message })
+})
+
+test('a broker that has been stopped takes nothing', async (t) => {
+  const broker = await start(t)
+  const server = createServer()
+  broker.attach(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  await broker.stop()
+  assert.equal(server.listenerCount('upgrade'), 0)
+  for (const use of [() => broker.publish({ topic: 'a' }), () => broker.subscribe('a'), () => broker.attach(server)])
+    assert.throws(use, { message: 'the broker has been stopped' })
+  const [, theirs] = duplexPair()
+  await assert.rejects(broker.serve(theirs), { message: 'the broker has been stopped' })
+  assert.equal(theirs.destroyed, true)
+})
+
+test('an upgrade to another path: 404 when nobody else looks at it', async (t) => {
+  const broker = await start(t, { listeners: [], allow_anonymous: true })
+  const server = createServer()
+  broker.attach(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/other`
+  await assert.rejects(Client.connect(url), { kind: 'connect', message: /404/ })
+  server.on('upgrade', (_request, socket) => void socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'))
+  await assert.rejects(Client.connect(url), { kind: 'connect', message: /403/ })
 })
 
 test('a configuration file, and options after it', async (t) => {

@@ -157,9 +157,8 @@ describe('a connection that breaks', () => {
     await Promise.all(published)
     assert.equal(one.pending, 0)
     assert.deepEqual(events, ['connected false', 'lost, again in 5', 'connected false'])
-    // What was waiting may have been sent before the subscription stood.
-    await one.publish({ topic, payload: 'last', qos: 1 })
-    for await (const { payload } of subscription) if (payload.toString() === 'last') break
+    // The subscription stands before what was waiting goes out.
+    assert.deepEqual(texts(await take(subscription, 3)).sort(), ['qos 0', 'qos 1', 'qos 2'])
   })
 
   test('with a session: nothing that was published meanwhile is missed', async (t) => {
@@ -176,6 +175,38 @@ describe('a connection that breaks', () => {
     proxy.cut()
     for (let n = 0; n < 5; n++) await other.publish({ topic, payload: String(n), qos: 1 })
     assert.deepEqual(texts(await take(subscription, 5)), ['0', '1', '2', '3', '4'])
+  })
+
+  test('with a session of an earlier process: what was kept goes to whoever subscribes to it again', async (t) => {
+    const [first, second] = [unique(), unique()]
+    const options = { clientId: unique().replace('/', '-'), sessionExpiryInterval: 60, cleanStart: false }
+    for (const version of [4, 5] as const) {
+      const before = await client(t, {
+        ...options,
+        version,
+        ...(version === 4 && { sessionExpiryInterval: undefined }),
+      } as ConnectOptions)
+      await before.subscribe(first, { qos: 1 })
+      await before.subscribe(second, { qos: 1 })
+      await before.end()
+      const other = await client(t)
+      for (const payload of ['a', 'b', 'c']) {
+        await other.publish({ topic: first, payload: `first ${payload}`, qos: 1 })
+        await other.publish({ topic: second, payload: `second ${payload}`, qos: 1 })
+      }
+      const after = await client(t, {
+        ...options,
+        version,
+        ...(version === 4 && { sessionExpiryInterval: undefined }),
+      } as ConnectOptions)
+      // The other order, so that identifiers of subscriptions would be mixed up.
+      const late = await after.subscribe(second, { qos: 1 })
+      const early = await after.subscribe(first, { qos: 1 })
+      await other.publish({ topic: first, payload: 'first d', qos: 1 })
+      assert.deepEqual(texts(await take(late, 3)), ['second a', 'second b', 'second c'])
+      assert.deepEqual(texts(await take(early, 4)), ['first a', 'first b', 'first c', 'first d'])
+      await after.end()
+    }
   })
 
   test('without reconnect: the end, for iterators too', async (t) => {
@@ -226,6 +257,48 @@ test('an iterator that nobody reads holds the connection, and loses nothing', as
   )
 })
 
+describe('an iterator that is read slowly', () => {
+  const COUNT = 3000
+  for (const qos of [0, 1, 2] as const)
+    test(`awaits answers of the broker between messages of QoS ${qos}`, async (t) => {
+      const topic = unique()
+      const one = await client(t)
+      const other = await client(t)
+      const subscription = await one.subscribe(topic, { qos })
+      await other.respond(`${topic}/echo`, (message) => message.payload)
+      const all = Array.from({ length: COUNT }, (_, n) => other.publish({ topic, payload: String(n), qos }))
+      await Promise.all(all)
+      const got: string[] = []
+      for await (const { payload } of subscription) {
+        if (got.length % 100 === 0) {
+          await one.publish({ topic: `${topic}/other`, payload, qos: 2 })
+          const more = await one.subscribe(`${topic}/other`)
+          const answer = await one.request({ topic: `${topic}/echo`, payload })
+          assert.equal(answer.payload.toString(), payload.toString())
+          await more.unsubscribe()
+        }
+        if (got.push(payload.toString()) === COUNT) break
+      }
+      assert.deepEqual(
+        got,
+        Array.from({ length: COUNT }, (_, n) => String(n)),
+      )
+    })
+
+  test('has the broker keep what it does not read (QoS 1)', async (t) => {
+    const topic = unique()
+    const one = await client(t, { clientId: topic.replace('/', '-') })
+    const other = await client(t)
+    const subscription = await one.subscribe(topic, { qos: 1 })
+    await Promise.all(Array.from({ length: COUNT }, () => other.publish({ topic, qos: 1 })))
+    // Awaited answers are read, and so is what comes before them.
+    for (let n = 0; n < 20; n++) await one.publish({ topic: `${topic}/x`, qos: 1 })
+    const waiting = broker.broker.sessions.get(topic.replace('/', '-'))?.outbound.queuedCount ?? 0
+    assert.ok(waiting > COUNT - 1100, `${waiting} wait at the broker`)
+    assert.equal((await take(subscription, COUNT)).length, COUNT)
+  })
+})
+
 test('what a function throws goes to onError, and the next message comes', async (t) => {
   const topic = unique()
   const errors: unknown[] = []
@@ -237,6 +310,63 @@ test('what a function throws goes to onError, and the next message comes', async
   })
   for (const payload of ['bad', 'good']) await one.publish({ topic, payload, qos: 1 })
   assert.deepEqual([errors.map(String), got], [['Error: no'], ['good']])
+})
+
+test('what an asynchronous function throws goes to onError, too', async (t) => {
+  const topic = unique()
+  const failed = new Promise((resolve) => {
+    void client(t, { onError: resolve }).then(async (one) => {
+      await one.subscribe(topic, async () => {
+        throw new Error('late')
+      })
+      await one.publish({ topic })
+    })
+  })
+  assert.equal(String(await failed), 'Error: late')
+})
+
+const unusable: readonly { readonly name: string; readonly options: ConnectOptions; readonly message: RegExp }[] = [
+  { name: 'keepAlive too long', options: { keepAlive: 65_536 }, message: /keepAlive is 0 to 65535/ },
+  { name: 'keepAlive below 0', options: { keepAlive: -1 }, message: /keepAlive/ },
+  { name: 'keepAlive in parts', options: { keepAlive: 1.5 }, message: /keepAlive/ },
+  { name: 'client id too long', options: { clientId: 'é'.repeat(32_768) }, message: /clientId/ },
+  { name: 'user name too long', options: { username: 'x'.repeat(65_536) }, message: /username/ },
+  { name: 'password too long', options: { username: 'u', password: Buffer.alloc(65_536) }, message: /password/ },
+  { name: 'another version', options: { version: 7 as 5 }, message: /version 7/ },
+  { name: 'will with a wildcard', options: { will: { topic: 'a/#' } }, message: /'a\/#' is not a topic for a will/ },
+  { name: 'will of QoS 3', options: { will: { topic: 'a', qos: 3 as 2 } }, message: /QoS 3/ },
+  {
+    name: 'will too large',
+    options: { will: { topic: 'a', payload: 'x'.repeat(65_536) } },
+    message: /payload of the will/,
+  },
+  { name: 'no time to connect', options: { connectTimeout: Number.NaN }, message: /connectTimeout/ },
+  { name: 'delays that are none', options: { reconnect: { base: -1, cap: 5 } }, message: /reconnect/ },
+  { name: 'fewer than no messages', options: { maxPending: -1 }, message: /maxPending/ },
+]
+describe('options that cannot be used', () => {
+  for (const { name, options, message } of unusable)
+    test(name, () =>
+      assert.rejects(Client.connect(`mqtt://127.0.0.1:${broker.port}`, options), { kind: 'invalid', message }),
+    )
+})
+
+describe('what may not be subscribed to or published does not cost the connection', () => {
+  for (const filters of ['', 'a/#/b', 'a+', '$share/x', '$share//a', 'a\0b', 'x'.repeat(65_536), [], ['a', '']])
+    test(`filter ${JSON.stringify(filters).slice(0, 20)}`, async (t) => {
+      const one = await client(t, { reconnect: false })
+      await assert.rejects(one.subscribe(filters), { kind: 'invalid' })
+      assert.equal(await one.publish({ topic: unique(), qos: 1 }), 16)
+    })
+  for (const [name, message] of [
+    ['topic too long', { topic: 'x'.repeat(65_536) }],
+    ['QoS 3', { topic: 'a', qos: 3 as 2 }],
+  ] as const)
+    test(name, async (t) => {
+      const one = await client(t, { reconnect: false })
+      await assert.rejects(one.publish(message), { kind: 'invalid' })
+      assert.deepEqual([one.pending, await one.publish({ topic: unique(), qos: 1 })], [0, 16])
+    })
 })
 
 test('end waits for what is pending, and says goodbye', async (t) => {
