@@ -2,6 +2,12 @@
 // connection-options.ts.
 import { connectionOptions } from './connection-options.js'
 import type { Flag, ValuesOf } from './option.js'
+import { outputOptions } from './output-options.js'
+
+/** The row of a flag that prints messages, for the one that answers a request. */
+function ofResponse<const R extends Flag>(row: R): R & { readonly needs: readonly ['rr'] } {
+  return { ...row, needs: ['rr'], help: `With --rr: ${row.help.charAt(0).toLowerCase()}${row.help.slice(1)}` }
+}
 
 const ownOptions = [
   {
@@ -156,35 +162,10 @@ const ownOptions = [
     needs: ['rr'],
     help: 'With --rr: topic of the response.',
   },
-  {
-    name: 'format',
-    flags: ['-F'],
-    kind: 'text',
-    args: ['FORMAT'],
-    needs: ['rr'],
-    help: 'With --rr: output format, text with % codes as in tsmq-sub.',
-  },
-  {
-    name: 'no_newline',
-    flags: ['-N'],
-    kind: 'flag',
-    needs: ['rr'],
-    help: 'With --rr: no newline behind the response.',
-  },
-  {
-    name: 'skip_retained',
-    flags: ['-R'],
-    kind: 'flag',
-    needs: ['rr'],
-    help: 'With --rr: ignore retained responses.',
-  },
-  {
-    name: 'verbose',
-    flags: ['-v', '--verbose'],
-    kind: 'flag',
-    needs: ['rr'],
-    help: 'With --rr: print topic and payload.',
-  },
+  ofResponse(outputOptions.format),
+  ofResponse(outputOptions.no_newline),
+  ofResponse(outputOptions.skip_retained),
+  ofResponse(outputOptions.verbose),
   {
     name: 'timeout',
     flags: ['-W'],
@@ -209,23 +190,8 @@ const ownOptions = [
     needs: ['rr'],
     help: 'With --rr: indent the JSON of %j and %J.',
   },
-  {
-    name: 'retain_as_published',
-    flags: ['--retain-as-published'],
-    kind: 'flag',
-    needs: ['rr'],
-    help: 'With --rr: show the retain flag as it was published (MQTT 5.0).',
-  },
-  {
-    name: 'retain_handling',
-    flags: ['--retain-handling'],
-    kind: 'word',
-    args: ['always|new|never'],
-    words: ['always', 'new', 'never'],
-    default: 'always',
-    needs: ['rr'],
-    help: 'With --rr: which retained messages to ask for (MQTT 5.0): always, new (for new subscriptions) or never.',
-  },
+  ofResponse(outputOptions.retain_as_published),
+  ofResponse(outputOptions.retain_handling),
   {
     name: 'probe',
     flags: ['--probe'],

@@ -2,6 +2,7 @@
 // connection-options.ts.
 import { connectionOptions } from './connection-options.js'
 import type { Flag, ValuesOf } from './option.js'
+import { outputOptions } from './output-options.js'
 
 const ownOptions = [
   {
@@ -44,25 +45,9 @@ const ownOptions = [
     repeatable: true,
     help: 'Unsubscribe from this filter.',
   },
-  {
-    name: 'verbose',
-    flags: ['-v', '--verbose'],
-    kind: 'flag',
-    help: 'Print topic and payload.',
-  },
-  {
-    name: 'format',
-    flags: ['-F'],
-    kind: 'text',
-    args: ['FORMAT'],
-    help: 'Output format: text with % codes.',
-  },
-  {
-    name: 'no_newline',
-    flags: ['-N'],
-    kind: 'flag',
-    help: 'No newline behind each message.',
-  },
+  outputOptions.verbose,
+  outputOptions.format,
+  outputOptions.no_newline,
   {
     name: 'pretty',
     flags: ['--pretty'],
@@ -210,12 +195,7 @@ const ownOptions = [
     excludes: ['expect', 'expect_regex', 'expect_json'],
     help: 'End with 65 at any message, and with 0 when -W or --idle ends it.',
   },
-  {
-    name: 'skip_retained',
-    flags: ['-R'],
-    kind: 'flag',
-    help: 'Do not print retained messages.',
-  },
+  outputOptions.skip_retained,
   {
     name: 'retained_only',
     flags: ['--retained-only'],
@@ -236,21 +216,8 @@ const ownOptions = [
     needs: ['remove_retained'],
     help: 'Only list the topics of the messages that would be removed.',
   },
-  {
-    name: 'retain_as_published',
-    flags: ['--retain-as-published'],
-    kind: 'flag',
-    help: 'Show the retain flag as it was published (MQTT 5.0).',
-  },
-  {
-    name: 'retain_handling',
-    flags: ['--retain-handling'],
-    kind: 'word',
-    args: ['always|new|never'],
-    words: ['always', 'new', 'never'],
-    default: 'always',
-    help: 'Which retained messages to ask for (MQTT 5.0): always, new (for new subscriptions) or never.',
-  },
+  outputOptions.retain_as_published,
+  outputOptions.retain_handling,
   {
     name: 'random_filter',
     flags: ['--random-filter'],
