@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { pathOf } from '../interop/programs.js'
@@ -120,6 +121,17 @@ async function startUps(rounds: number, port: number, folder: string): Promise<v
   }
 }
 
+/** Messages that a subscriber has got when `publish` is done and nothing more comes. */
+async function arrivals(port: number, folder: string, publish: () => Promise<void>): Promise<number> {
+  const [ready, output] = [join(folder, 'ready'), join(folder, 'arrived')]
+  const sub = own('tsmq-sub', '-h', '127.0.0.1', '-p', String(port), '-t', 'x', '-N', '-F', '.', '--idle', '5')
+  const subscriber = run([...sub, '--ready-file', ready], '/dev/null', output)
+  while (!existsSync(ready)) await setTimeout(LOOK_EVERY)
+  await publish()
+  await subscriber
+  return statSync(output).size
+}
+
 async function flows(lines: number, port: number, folder: string): Promise<void> {
   const input = join(folder, 'lines')
   writeFileSync(input, Array.from({ length: lines }, (_, at) => `${at + 1}\n`).join(''))
@@ -148,17 +160,20 @@ async function flows(lines: number, port: number, folder: string): Promise<void>
       const output = join(folder, 'out')
       if (!existsSync(row[side][0])) continue
       const { ms, cpuMs, peakBytes } = await run(row[side], row.input, output)
-      rates.push((lines / ms) * 1000)
+      // mosquitto_pub -l ends with what it has not sent yet.
+      const publish = async () => void (await run(row[side], row.input, output))
+      const arrived = row.name.startsWith('pub') ? await arrivals(port, folder, publish) : lines
+      const rate = (arrived / ms) * 1000
+      rates.push(rate)
       const numbers = [
-        Math.round((lines / ms) * 1000)
-          .toString()
-          .padStart(11),
+        Math.round(rate).toString().padStart(11),
         ((cpuMs * 1000) / lines).toFixed(2).padStart(12),
         (peakBytes / 1_048_576).toFixed(0).padStart(9),
       ]
       const size = statSync(output).size
       const written = row.name.startsWith('sub') ? `  ${size} bytes` : ''
-      console.log(`${program.padEnd(9)} ${row.name.padEnd(14)} ${numbers.join(' ')}${written}`)
+      const lost = arrived < lines ? `  ${arrived} of ${lines} arrived` : ''
+      console.log(`${program.padEnd(9)} ${row.name.padEnd(14)} ${numbers.join(' ')}${written}${lost}`)
     }
     const [ours, theirs] = rates
     if (ours !== undefined && theirs !== undefined)
