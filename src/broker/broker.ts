@@ -87,7 +87,7 @@ export class Broker implements HandlerHost {
     this.parts = parts
     const frames = new PublishFrames()
     const memory = sharedMemory()
-    const router = new Router(frames, memory.blocks)
+    const router = new Router(frames, memory.blocks, () => memory.writes.wake())
     memory.writes.beforeFlush = () => router.settle()
     this.wills = new Wills((will) => this.publishWill(will))
     this.sessions = new Sessions(

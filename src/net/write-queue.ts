@@ -63,9 +63,13 @@ export class WriteQueue {
   schedule(connection: Flushable): void {
     this.dirty.push(connection)
     if (this.dirty.length >= MOST_DIRTY) this.flushAll()
-    else if (!this.isScheduled) {
-      this.isScheduled = true
-      setImmediate(this.flushAll)
-    }
+    else this.wake()
+  }
+
+  /** Has `beforeFlush` called when this turn of the event loop is over, whether or not a connection has something to send. */
+  wake(): void {
+    if (this.isScheduled) return
+    this.isScheduled = true
+    setImmediate(this.flushAll)
   }
 }

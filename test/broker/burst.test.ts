@@ -145,6 +145,19 @@ describe('who gets them', () => {
     )
   })
 
+  test('those behind one that is larger than the only receiver takes arrive, though nothing else happens', async (t) => {
+    const { topic, publisher } = await parties(t)
+    const small = await client(t, broker, {
+      clientId: `${topic}/s`,
+      version: 5,
+      properties: { maximumPacketSize: 200 },
+    })
+    await small.subscribe(topic)
+    const packets = ['x'.repeat(500), 'a', 'b'].map((payload) => encodePacket(message(topic, payload), 5))
+    publisher.send(Buffer.concat(packets))
+    assert.deepEqual(texts(publishesOf([await small.next(), await small.next()])), ['a', 'b'])
+  })
+
   test('[MQTT-3.3.4-2] [MQTT-3.3.4-3] overlapping subscriptions of a 5.0 client: a copy each, with its identifier', async (t) => {
     const { topic, publisher, subscribers } = await parties(t, 5)
     const [subscriber] = subscribers

@@ -16,6 +16,7 @@ export class Burst {
   private readonly frames: PublishFrames
   private readonly subscriptions: Subscriptions
   private readonly stretch: FrameStretch
+  private readonly onOpen: () => void
   /** Of the message before; the topic is undefined when no burst may begin with the next. */
   private topic: string | undefined = undefined
   private publisher: Publisher | undefined = undefined
@@ -32,8 +33,10 @@ export class Burst {
   private count = 0
   private payloadBytes = 0
 
-  constructor(frames: PublishFrames, subscriptions: Subscriptions, blocks: BlockPool) {
+  /** @param onOpen something is being gathered: `end` is to be called when the event loop's turn is over */
+  constructor(frames: PublishFrames, subscriptions: Subscriptions, blocks: BlockPool, onOpen: () => void) {
     this.frames = frames
+    this.onOpen = onOpen
     this.subscriptions = subscriptions
     this.stretch = new FrameStretch(blocks)
   }
@@ -65,6 +68,7 @@ export class Burst {
     this.changes = this.subscriptions.changes
     this.isOpen = true
     this.stretch.begin()
+    this.onOpen()
     return true
   }
 

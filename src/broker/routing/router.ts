@@ -21,10 +21,11 @@ export class Router {
   /**
    * @param frames what receivers take their packets from
    * @param blocks where packets are kept that many receivers get
+   * @param onGather messages are being gathered: `settle` is to be called when the event loop's turn is over
    */
-  constructor(frames: PublishFrames, blocks: BlockPool) {
+  constructor(frames: PublishFrames, blocks: BlockPool, onGather: () => void = () => {}) {
     this.frames = frames
-    this.burst = new Burst(frames, this.subscriptions, blocks)
+    this.burst = new Burst(frames, this.subscriptions, blocks, onGather)
   }
 
   /** Delivers to everyone concerned. Returns whether any subscription took it [MQTT-4.5.0-1]. */
