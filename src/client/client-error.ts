@@ -4,6 +4,7 @@
 import { DialError } from '../net/dial.js'
 import { reasonText, returnCodeTexts } from '../protocol/reason-codes.js'
 
+/** What a `ClientError` is about. */
 export type ClientErrorKind =
   /** The connection was not established; `cause` is the DialError. */
   | 'connect'
@@ -28,6 +29,7 @@ export type ClientErrorKind =
   /** The client was stopped before this was done. */
   | 'stopped'
 
+/** What went wrong for a client: `kind` is for programs, `message` for people, and `cause` is what it came from, if anything. */
 export class ClientError extends Error {
   override readonly name = 'ClientError'
   readonly kind: ClientErrorKind

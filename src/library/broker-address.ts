@@ -80,7 +80,9 @@ async function tlsLayer({ cafile, capath, certfile, keyfile, alpn, insecure }: C
       isLocal: false,
     })
   } catch (error) {
-    if (error instanceof TlsFileError) throw new ClientError('invalid', error.message, 0, { cause: error })
+    if (error instanceof TlsFileError)
+      // The names are those of flags.
+      throw new ClientError('invalid', error.message.replace(/^--/, 'tls.'), 0, { cause: error })
     throw error
   }
 }

@@ -8,7 +8,7 @@ import type { ProtocolVersion } from '../protocol/packet-types.js'
 import type { Connack } from '../protocol/packets/connack.js'
 import type { Publish, Qos } from '../protocol/packets/publish.js'
 import { NO_PROPERTIES } from '../protocol/properties.js'
-import { ReasonCode } from '../protocol/reason-codes.js'
+import { ReasonCode, reasonText } from '../protocol/reason-codes.js'
 import { matches, parseFilter } from '../protocol/topics.js'
 import { type ConnectOptions, clientSettings } from './connect-options.js'
 import { Intake } from './intake.js'
@@ -223,7 +223,8 @@ export class Client {
         else if (refused < 0) resolve()
         else {
           const filter = subscription.filters[refused]
-          reject(new ClientError('refused', `the subscription to '${filter}' was refused`, codes[refused]))
+          const words = `the subscription to '${filter}' was refused: ${reasonText(codes[refused] ?? 0)}`
+          reject(new ClientError('refused', words, codes[refused]))
         }
       })
     })

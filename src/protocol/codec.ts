@@ -36,6 +36,7 @@ import { Reader } from './reader.js'
 import { ReasonCode } from './reason-codes.js'
 import type { TopicTable } from './topic-table.js'
 
+/** Any packet of MQTT 3.1, 3.1.1 or 5.0, told apart by `type`. */
 export type Packet =
   | Connect
   | Connack

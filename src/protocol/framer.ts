@@ -57,6 +57,7 @@ function headerError(header: number, sender: Sender, version: ProtocolVersion): 
   return new ProtocolError(ReasonCode.MALFORMED_PACKET, `reserved flags of ${row.name}`) // [MQTT-2.1.3-1] [MQTT-2.2.2-2 of 3.1.1]
 }
 
+/** Takes the bytes of one direction of a connection as they come, and hands on whole packets. */
 export class Framer implements FramingRules {
   maximumPacketSize = Number.MAX_SAFE_INTEGER
   only: PacketType | undefined = undefined

@@ -6,6 +6,7 @@ export type ProtocolVersion = 3 | 4 | 5
 /** The side of a connection that sent a packet. */
 export type Sender = 'client' | 'server'
 
+/** The types of packets by name (MQTT 5.0 section 2.1.2). */
 export const PacketType = {
   CONNECT: 1,
   CONNACK: 2,
@@ -23,6 +24,7 @@ export const PacketType = {
   DISCONNECT: 14,
   AUTH: 15,
 } as const
+/** Number of a type of packets. */
 export type PacketType = (typeof PacketType)[keyof typeof PacketType]
 export type PacketName = keyof typeof PacketType
 

@@ -7,6 +7,7 @@ import type { Reader } from './reader.js'
 import { ReasonCode } from './reason-codes.js'
 import { varintSize, type Writer } from './writer.js'
 
+/** A name and a value of a program's own (MQTT 5.0 section 2.2.2.2). */
 export type UserProperty = readonly [name: string, value: string]
 
 /**

@@ -3,6 +3,7 @@
 
 import type { PacketName, Sender } from './packet-types.js'
 
+/** Reason codes by name (MQTT 5.0 section 2.4); 0x80 and more are failures. */
 export const ReasonCode = {
   SUCCESS: 0x00,
   GRANTED_QOS_1: 0x01,
@@ -48,6 +49,7 @@ export const ReasonCode = {
   SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED: 0xa1,
   WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED: 0xa2,
 } as const
+/** One of them. */
 export type ReasonCode = (typeof ReasonCode)[keyof typeof ReasonCode]
 
 /** The packet that carries a reason code; for DISCONNECT the allowed set depends on the sender. */

@@ -11,6 +11,7 @@ export type StoreFault =
   /** The system refuses: rights, space, hardware. */
   | 'system'
 
+/** The store cannot be opened or used; `message` names its file. */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
   readonly fault: StoreFault

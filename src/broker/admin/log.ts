@@ -3,6 +3,7 @@
 
 import type { Config } from '../../options/config.js'
 
+/** Kind of a line in the log, as `log_type` names it. */
 export type LogType = Config['log_type'][number]
 
 /** Settings of `mosquitto.conf` that concern the log, and what the command line made of them. */

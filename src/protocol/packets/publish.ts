@@ -10,6 +10,7 @@ import type { TopicTable } from '../topic-table.js'
 import { isTopicName } from '../topics.js'
 import { Writer } from '../writer.js'
 
+/** Quality of service (MQTT 5.0 section 4.3): 0 at most once, 1 at least once, 2 exactly once. */
 export type Qos = 0 | 1 | 2
 
 const NO_BYTES = Buffer.alloc(0)
@@ -71,6 +72,7 @@ export interface PublishFields {
   readonly properties?: Readonly<Properties>
 }
 
+/** A PUBLISH to be encoded. */
 export function publish(fields: PublishFields): Publish {
   const payload = fields.payload ?? NO_BYTES
   const flags = publishFlags(fields.qos ?? 0, fields.retain ?? false, fields.dup ?? false)
