@@ -206,7 +206,7 @@ describe('what is asked for and answered without a broker', () => {
       '--exit-codes',
       /^0\tEverything .*\n1\tWrong usage.*\n1-5\t[\s\S]*^71\tThe name of the host was not found$[\s\S]*^128-162\t/m,
     ],
-    ['--completion zsh', /^#compdef tsmq-pub\n_arguments \\\n/],
+    ['--completion zsh', /^#compdef tsmq-pub\n[\s\S]*^ *_arguments \\\n/m],
     ['--completion fish', /^# fish completion for tsmq-pub\ncomplete -c tsmq-pub -f\n/],
   ] as const)
     test(args, async () => {
