@@ -132,6 +132,31 @@ test('retained messages for a reader that is behind wait or are dropped like oth
   )
 })
 
+for (const qos of [0, 1] as const)
+  test(`allow_duplicate_messages false: QoS ${qos} that a 3.1.1 client has got is not held for it`, async (t) => {
+    const published: WeakRef<object>[] = []
+    const watch = { name: 'watch', publish: (message: object) => void published.push(new WeakRef(message)) }
+    const broker = await startBroker({
+      conf: 'sys_interval 0\nallow_duplicate_messages false',
+      debug: false,
+      plugins: [watch],
+    })
+    t.after(() => broker.stop())
+    const publisher = await client(t, broker, { clientId: 'publisher' })
+    const reader = await client(t, broker, { clientId: 'reader', version: 4 })
+    await reader.subscribe([{ filter: 't', qos: 1 }])
+    for (let i = 0; i < 3; i++) publisher.publish({ topic: 't', payload: numbered(i, MEGABYTE / 2), qos })
+    await publisher.settled()
+    await take(reader, 3)
+    await reader.settled()
+    broker.advance(2)
+    await heldBytes()
+    assert.deepEqual(
+      published.map((each) => each.deref() === undefined),
+      [true, true, true],
+    )
+  })
+
 const edges = [
   { name: '0 is no limit', limit: 0 },
   { name: '1 lets one packet through at a time', limit: 1 },

@@ -392,7 +392,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
 
   /** Looks at the time: logins that never come, keep alive [MQTT-3.1.2-22], peers that do not close. */
   tick(now: number): void {
-    this.client?.session.outbound.settle()
+    this.client?.session.settle()
     const keepAlive = this.client?.keepAlive ?? 0
     if (this.state === 'ended') {
       if (now - this.since >= GRACE) this.connection?.destroy()

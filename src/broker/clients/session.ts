@@ -148,6 +148,13 @@ export class Session implements Receiver {
     this.outbound.detach()
   }
 
+  /** To be called from time to time while there is a connection: lets go of memory that was needed for a moment. */
+  settle(): void {
+    this.last = undefined
+    this.followed = undefined
+    this.outbound.settle()
+  }
+
   /** Other rules and limits are in force, also for what waits (CVE-2021-34434). */
   renew(rights: Rights, now: number): void {
     this.rights = rights
