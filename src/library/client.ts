@@ -71,7 +71,7 @@ export class Client {
   private pendingCount = 0
   private onIdle: (() => void)[] = []
   private first: Settle | undefined = undefined
-  private ended: Error | undefined = undefined
+  private ended: ClientError | undefined = undefined
   private readonly closed: Promise<void>
   private onClosed: () => void = () => {}
 
@@ -128,10 +128,10 @@ export class Client {
    * Publishes a message. Resolves when it has been handed to the socket (QoS 0) or acknowledged (QoS 1 and 2), with the reason
    * code: 0, or 16 when nobody subscribes. Without a connection it waits for one.
    * @throws ClientError 'invalid' for a topic or property that may not be, 'publish refused' with the broker's reason code,
-   * 'stopped' when the client ends before
+   * 'stopped' when `end` is called before, which is no unhandled rejection where nobody waits
    */
   publish(message: OutgoingMessage): Promise<number> {
-    return new Promise((resolve, reject) => {
+    const finished: Promise<number> = new Promise((resolve, reject) => {
       if (this.ended !== undefined) throw this.ended
       const { maxPending = DEFAULT_PENDING } = this.options
       if (this.pendingCount >= maxPending)
@@ -153,8 +153,10 @@ export class Client {
             return
           }
           settle()
-          if (error === undefined) resolve(reasonCode)
-          else reject(error)
+          const why = error && (this.ended ?? error)
+          if (why === undefined) resolve(reasonCode)
+          else reject(why)
+          if (why?.kind === 'stopped') finished.catch(() => {})
         })
       this.pendingCount++
       try {
@@ -164,6 +166,7 @@ export class Client {
         throw error
       }
     })
+    return finished
   }
 
   /**

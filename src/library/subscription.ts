@@ -53,6 +53,7 @@ export class Subscription implements AsyncIterable<IncomingMessage> {
 
   /** Messages as they come, until `unsubscribe` or the end of the client. An error that ends the client is thrown. */
   [Symbol.asyncIterator](): AsyncIterator<IncomingMessage, undefined> {
+    if (this.handler !== undefined) throw new Error('the messages of this subscription go to a function')
     return {
       next: () => this.next(),
       return: async () => {

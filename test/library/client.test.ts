@@ -385,6 +385,31 @@ test('end waits for what is pending, and says goodbye', async (t) => {
   await one.end()
 })
 
+test('end without a connection: what waits is told, and is no unhandled rejection', async (t) => {
+  const unhandled: unknown[] = []
+  const take = (error: unknown) => unhandled.push(error)
+  process.on('unhandledRejection', take)
+  t.after(() => process.off('unhandledRejection', take))
+  const proxy = await CuttingProxy.open(broker.port)
+  const one = await Client.connect(`mqtt://127.0.0.1:${proxy.port}`, { reconnect: { base: 60_000, cap: 60_000 } })
+  proxy.close()
+  proxy.cut()
+  while (one.isConnected) await new Promise((resolve) => setImmediate(resolve))
+  const awaited = [0, 1, 2].map((qos) =>
+    assert.rejects(one.publish({ topic: 'x', qos: qos as 0 }), { kind: 'stopped' }),
+  )
+  for (const qos of [0, 1, 2] as const) void one.publish({ topic: 'x', qos })
+  await one.end(1)
+  await Promise.all(awaited)
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual([one.pending, unhandled], [0, []])
+})
+
+test('a subscription with a function is not iterated', async (t) => {
+  const subscription = await (await client(t)).subscribe(unique(), () => {})
+  await assert.rejects(take(subscription, 1), /go to a function/)
+})
+
 test('a payload may be changed as soon as publish has returned', async (t) => {
   const topic = unique()
   const one = await client(t)

@@ -18,12 +18,8 @@ function exports(index: string): readonly (readonly [file: string, names: readon
 
 /** The declarations of a file that are exported, and those of them with a comment. */
 function declared(text: string) {
-  const form =
-    /(?<comment>\*\/\n)?export (?:abstract )?(?:class|interface|type|function|const|async function) (?<name>\w+)/g
-  return [...text.matchAll(form)].map(({ groups }) => ({
-    name: groups?.['name'] ?? '',
-    hasComment: groups?.['comment'] !== undefined,
-  }))
+  const form = /(\*\/\n)?export (?:abstract )?(?:class|interface|type|function|const|async function) (\w+)/g
+  return [...text.matchAll(form)].map(([, comment, name]) => ({ name: name ?? '', hasComment: comment !== undefined }))
 }
 
 for (const [file, names] of exports(source('index.ts')).filter(([path]) => !path.startsWith('broker/plugins/')))
