@@ -104,7 +104,9 @@ export class Terminal {
     const { default: ora } = await import('ora')
     if (this.timer !== timer || !this.hasPlace) return
     const text = () => escapeControls(Buffer.from(wait.text()))
-    this.spinner = ora({ text: text(), color: this.colour, stream: this.stderr, discardStdin: false }).start()
+    const stream = this.stderr
+    // That it is a terminal is known; ora would also look at CI.
+    this.spinner = ora({ text: text(), color: this.colour, stream, isEnabled: true, discardStdin: false }).start()
     this.refresh = setInterval(() => this.spinner && (this.spinner.text = text()), REFRESH).unref()
   }
 
