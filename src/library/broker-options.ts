@@ -9,8 +9,11 @@ import type { ListenerValues } from '../options/listener-options.js'
 /** As in the file; a list stands for several lines. `undefined` counts as not given. */
 export type OptionValue = string | number | boolean | readonly (string | number)[] | undefined
 
+/** What a program may give for an option whose value is a `T`. */
+type Given<T> = [T] extends [boolean | undefined] ? boolean | undefined : OptionValue
+
 /** Options of one listener (tsmq.conf(5)); `protocol`, `certfile`, `max_connections` and so on. */
-export type ListenerOptions = { readonly [Name in keyof ListenerValues]?: OptionValue } & {
+export type ListenerOptions = { readonly [Name in keyof ListenerValues]?: Given<ListenerValues[Name]> } & {
   /** 0 for any free port, which is the default. */
   readonly port?: number
   /** Address of this machine; `127.0.0.1` unless given, `0.0.0.0` or `::` for all. */
@@ -20,7 +23,7 @@ export type ListenerOptions = { readonly [Name in keyof ListenerValues]?: Option
 }
 
 /** Options of the whole broker, with the names and defaults of tsmq.conf(5). */
-export type BrokerSettings = { readonly [Name in keyof BrokerValues]?: OptionValue } & {
+export type BrokerSettings = { readonly [Name in keyof BrokerValues]?: Given<BrokerValues[Name]> } & {
   /** A configuration file, or several; other options are read after it. */
   readonly conf?: string | readonly string[]
   /** What to listen on. Without it: what `conf` says, otherwise ports 1883 of 127.0.0.1 and ::1. Empty for nothing. */
