@@ -39,6 +39,8 @@ export function sharedMemory(): SharedMemory {
 const MOST_PER_TURN = READ_BUFFER
 /** Bytes that may arrive behind a packet whose handling takes time. */
 const MOST_HELD = 65_536
+/** Beyond this part of `maxPendingBytes` what waits does not keep a block that is much larger than itself. */
+const CALM = 1 / 8
 /** Bytes of a stretch of shared packets that are copied rather than written on their own. */
 const MOST_FOLDED = 4096
 
@@ -63,6 +65,7 @@ export class Connection {
   private readonly out: Outlet
   private readonly owner: ConnectionOwner
   private readonly writes: WriteQueue
+  private readonly blocks: BlockPool
   /** What has gathered: bytes of its own, `used` of `block`, or a stretch that is shared with others; never both. */
   private block: WriteBlock | undefined = undefined
   private used = 0
@@ -90,6 +93,7 @@ export class Connection {
     this.out = new Outlet(socket)
     this.owner = owner
     this.writes = shared.writes
+    this.blocks = shared.blocks
     this.framer = new Framer(owner, peer, shared.blocks)
     let failure: Error | undefined
     socket.on('error', (error) => {
@@ -359,9 +363,12 @@ export class Connection {
     const size = bytes.length
     this.writing++
     this.writingBytes += size
-    block?.retain()
-    this.out.write(bytes, () => {
-      block?.release()
+    const isPart = block !== undefined && size * 2 < block.bytes.length
+    const copy = isPart && this.writingBytes > this.maxPendingBytes * CALM ? this.blocks.copyOf(bytes) : undefined
+    if (copy === undefined) block?.retain()
+    const owner = copy ?? block
+    this.out.write(copy === undefined ? bytes : copy.bytes.subarray(0, size), () => {
+      owner?.release()
       this.onWritten(size)
     })
   }

@@ -45,6 +45,13 @@ export class BlockPool {
     return new SharedBlock(kept ?? Buffer.allocUnsafeSlow(capacity), this)
   }
 
+  /** A block that begins with these bytes, with one reference. */
+  copyOf(bytes: Buffer): SharedBlock {
+    const block = this.take(bytes.length)
+    bytes.copy(block.bytes)
+    return block
+  }
+
   /** Called by a block whose last reference is gone. */
   give(bytes: Buffer): void {
     if (this.freeBytes + bytes.length > KEPT_BYTES) return

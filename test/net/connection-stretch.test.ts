@@ -20,7 +20,7 @@ const owner: ConnectionOwner = {
 }
 
 /** A connection, what it wrote, and a socket that finishes a write only when told. */
-function recorded() {
+function recorded(shared = sharedMemory()) {
   const written: Buffer[] = []
   let finish: (() => void) | undefined
   const socket = new Duplex({
@@ -31,7 +31,7 @@ function recorded() {
     },
     writableHighWaterMark: 1 << 30,
   })
-  const connection = new Connection(socket, owner, 'client', sharedMemory())
+  const connection = new Connection(socket, owner, 'client', shared)
   const turn = () => new Promise((resolve) => setImmediate(resolve))
   return {
     connection,
@@ -142,4 +142,39 @@ test('a connection that is over sends nothing more', async () => {
   connection.writeStretch(stretch.block, stretch.start, stretch.end)
   await drain()
   assert.deepEqual(written, [])
+})
+
+test('a reader that is behind does not keep much more memory than what waits for it', async () => {
+  const shared = sharedMemory()
+  let kept = 0
+  const { take, give } = shared.blocks
+  shared.blocks.take = function (size) {
+    const block = take.call(this, size)
+    kept += block.bytes.length
+    return block
+  }
+  shared.blocks.give = function (bytes) {
+    kept -= bytes.length
+    give.call(this, bytes)
+  }
+  const { connection, written, drain } = recorded(shared)
+  connection.maxPendingBytes = 4_000_000
+  const sent: Buffer[] = []
+  while (connection.isWritable) {
+    // A small part of what was read, as the broker finds it.
+    const block = shared.blocks.take(262_144)
+    const start = sent.length * 100
+    block.bytes.fill(sent.length, start, start + 33_000)
+    sent.push(Buffer.from(block.bytes.subarray(start, start + 33_000)))
+    connection.writeStretch(block, start, start + 33_000)
+    connection.writeAck(0x40, 1)
+    block.release()
+  }
+  assert.ok(sent.length > 100)
+  assert.ok(kept < 3 * connection.maxPendingBytes, `${kept} bytes`)
+  await drain()
+  assert.ok(
+    Buffer.concat(written).equals(Buffer.concat(sent.flatMap((bytes) => [bytes, Buffer.from([0x40, 2, 0, 1])]))),
+  )
+  assert.equal(kept, 0)
 })
