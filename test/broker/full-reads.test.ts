@@ -33,33 +33,34 @@ for (const { name, most, count, qos } of [
   { name: 'some larger than a read', most: 600_000, count: 50, qos: 0 },
   { name: 'QoS 1 among them', most: 6000, count: 3000, qos: 1 },
 ] as const)
-  test(`${name}: all of them arrive as they were`, { timeout: 60_000 }, async (t) => {
-    const topic = `full/${most}`
-    const publisher = await client(t, broker, { clientId: `${topic}/p`, version: 5 })
-    const readers = []
-    for (const version of [5, 4, 5] as const) {
-      const reader = await client(t, broker, { clientId: `${topic}/${readers.length}`, version })
-      await reader.subscribe([{ filter: `${topic}${readers.length === 1 ? '' : '/#'}`, qos }])
-      readers.push(reader)
-    }
-    const packets = Array.from({ length: count }, (_, number) => {
-      const payload = marked(number, sizeOf(number, most))
-      const isAcknowledged = qos === 1 && number % 7 === 3
-      const fields = isAcknowledged ? ({ qos: 1, packetId: 1 + number } as const) : {}
-      return encodePacket(publish({ topic, ...fields, payload }), 5)
+  for (const versions of [[5, 4, 5], [4]] as const)
+    test(`${name}, to ${versions}: all of them arrive as they were`, { timeout: 60_000 }, async (t) => {
+      const topic = `full/${most}/${versions.length}`
+      const publisher = await client(t, broker, { clientId: `${topic}/p`, version: 5 })
+      const readers = []
+      for (const version of versions) {
+        const reader = await client(t, broker, { clientId: `${topic}/${readers.length}`, version })
+        await reader.subscribe([{ filter: `${topic}${readers.length === 1 ? '' : '/#'}`, qos }])
+        readers.push(reader)
+      }
+      const packets = Array.from({ length: count }, (_, number) => {
+        const payload = marked(number, sizeOf(number, most))
+        const isAcknowledged = qos === 1 && number % 7 === 3
+        const fields = isAcknowledged ? ({ qos: 1, packetId: 1 + number } as const) : {}
+        return encodePacket(publish({ topic, ...fields, payload }), 5)
+      })
+      // What cannot be written yet refers to what was read.
+      for (const reader of readers) reader.pause()
+      publisher.send(Buffer.concat(packets))
+      await publisher.settled()
+      for (const reader of readers) reader.resume()
+      for (const reader of readers) {
+        let next = 0
+        while (next < count)
+          for (const { payload } of publishesOf(await reader.settled())) {
+            assert.ok(payload.equals(marked(next, sizeOf(next, most))), `message ${next}`)
+            next++
+          }
+        assert.equal(next, count)
+      }
     })
-    // What cannot be written yet refers to what was read.
-    for (const reader of readers) reader.pause()
-    publisher.send(Buffer.concat(packets))
-    await publisher.settled()
-    for (const reader of readers) reader.resume()
-    for (const reader of readers) {
-      let next = 0
-      while (next < count)
-        for (const { payload } of publishesOf(await reader.settled())) {
-          assert.ok(payload.equals(marked(next, sizeOf(next, most))), `message ${next}`)
-          next++
-        }
-      assert.equal(next, count)
-    }
-  })
