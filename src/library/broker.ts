@@ -4,12 +4,10 @@ import type { IncomingMessage as HttpRequest, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Log, type LogType } from '../broker/admin/log.js'
 import { Broker as Engine } from '../broker/broker.js'
+import { faultOf } from '../broker/own-message.js'
 import type { Plugin } from '../broker/plugins/plugin.js'
-import { encodePublish, publish } from '../protocol/packets/publish.js'
 import { checkFilter } from '../protocol/packets/subscribe.js'
-import { NO_PROPERTIES } from '../protocol/properties.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
-import { isTopicName } from '../protocol/topics.js'
 import { packageVersion } from '../version.js'
 import { type BrokerSettings, configOf, OptionsError } from './broker-options.js'
 import type { SubscribeOptions } from './client.js'
@@ -103,7 +101,8 @@ export class Broker {
    */
   publish(message: OutgoingMessage): boolean {
     this.checkRunning()
-    checkMessage(message)
+    const fault = faultOf(message)
+    if (fault !== undefined) throw new OptionsError([fault])
     return this.engine.router.publish(outgoing(message))
   }
 
@@ -263,22 +262,4 @@ function ignore(): void {}
 function refuse(socket: Duplex): void {
   socket.on('error', ignore)
   socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => socket.destroy())
-}
-
-/** Characters of a topic that fits in a packet in any case. */
-const SHORT = 20_000
-
-/** @throws OptionsError */
-function checkMessage({ topic, qos = 0, properties = NO_PROPERTIES }: OutgoingMessage): void {
-  if (typeof topic !== 'string' || !isTopicName(topic))
-    throw new OptionsError([`'${topic}' is not a topic to publish to`])
-  if (qos !== 0 && qos !== 1 && qos !== 2) throw new OptionsError([`QoS ${qos}`])
-  if (properties === NO_PROPERTIES && topic.length <= SHORT) return
-  try {
-    encodePublish(publish({ topic, properties }), 5)
-  } catch (error) {
-    throw new OptionsError([
-      `topic or properties do not fit in a packet: ${error instanceof Error ? error.message : error}`,
-    ])
-  }
 }

@@ -49,6 +49,27 @@ const rows: readonly Row[] = [
     notes: ['a t c', 'b x/t p!'],
   },
   {
+    name: 'publish, deliver: a promise is no answer, refuses and harms nobody, whatever comes of it',
+    plugins: () => [
+      {
+        name: 'late',
+        publish: (({ topic }: { topic: string }) =>
+          topic === 'p' ? Promise.reject(new Error('x')) : undefined) as never,
+      },
+      {
+        name: 'slow',
+        deliver: (({ topic }: { topic: string }) => (topic === 'd' ? Promise.resolve('drop') : undefined)) as never,
+      },
+    ],
+    connect: v5,
+    async does(client) {
+      await client.subscribe('#')
+      for (const topic of ['p', 'd', 't']) client.publish({ topic, payload: 'x', qos: 1 })
+    },
+    arrives: ['PUBACK 0x83', 'PUBACK 0x0', 'PUBLISH t x q1 r0', 'PUBACK 0x0'],
+    logs: [/Plugin late: publish failed: a promise/, /Plugin slow: deliver failed: a promise/],
+  },
+  {
     name: 'publish: properties are changed',
     plugins: () => ({
       name: 'p',

@@ -100,6 +100,11 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     return this.connection
   }
 
+  /** Of a client that has been let in, while it is there. */
+  get clientId(): string | undefined {
+    return this.state === 'connected' ? this.client?.session.clientId : undefined
+  }
+
   /** The connection of a client that has been let in, for those who ask for it. */
   get facts(): ConnectionFacts | undefined {
     const { client, connection } = this

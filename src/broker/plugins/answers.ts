@@ -7,8 +7,19 @@ import { isReasonCodeOf, type ReasonCarrier, type ReasonCode } from '../../proto
 import { isTopicName, parseFilter } from '../../protocol/topics.js'
 import { expiryOf, Message } from '../../session/message.js'
 import type { Acceptance, Exchange, ExchangeStep, MessageChange, Refusal, SubscriptionChange } from './plugin.js'
+import { isPromise } from './soon.js'
 
 const FAILED = 0x80
+
+/**
+ * An answer that is there, where nobody can wait for one.
+ * @throws TypeError for a promise, also in place of what it fails with
+ */
+export function atOnce<T>(answer: T): T {
+  if (!isPromise(answer)) return answer
+  answer.then(undefined, () => {})
+  throw new TypeError('a promise is no answer here')
+}
 
 /** @throws TypeError for a reason code that refuses nothing, or that the packet cannot carry */
 export function checkedRefusal({ refuse, reason }: Refusal, carrier: ReasonCarrier): Refusal {
@@ -76,7 +87,7 @@ export function checkedKey(answer: Uint8Array | undefined): Uint8Array | undefin
 /** @throws TypeError */
 export function checkedVerdict(answer: 'allow' | 'deny' | undefined): 'allow' | 'deny' | undefined {
   if (answer !== undefined && answer !== 'allow' && answer !== 'deny')
-    throw new TypeError(`'${answer}' is neither allow nor deny`)
+    throw new TypeError(`'${atOnce(answer)}' is neither allow nor deny`)
   return answer
 }
 
@@ -97,6 +108,7 @@ export function checkedSubscription(
 export function checkedPublish(answer: MessageChange | Refusal | 'drop'): MessageChange | ReasonCode | 'drop' {
   if (answer === 'drop') return answer
   if (typeof answer !== 'object' || answer === null) throw new TypeError(`'${answer}' is no answer`)
+  atOnce(answer)
   return isRefusal(answer) ? checkedRefusal(answer, 'PUBACK').refuse : answer
 }
 

@@ -38,6 +38,7 @@ export interface PluginState {
   keys(): readonly string[]
 }
 
+/** What a plugin may do with the broker that has loaded it. */
 export interface BrokerHandle {
   /** Of tsmq. */
   readonly version: string
@@ -47,7 +48,7 @@ export interface BrokerHandle {
   log(type: 'error' | 'warning' | 'notice' | 'information' | 'debug', text: string): void
   /**
    * Publishes as the broker: no access rules, no `publish` of plugins. Returns whether a subscription took it.
-   * @throws RangeError for what is no topic name
+   * @throws RangeError for what is no topic name, another QoS, or properties that do not fit in a packet
    */
   publish(message: OwnMessage): boolean
   /** Every session, connected or not. */
@@ -55,7 +56,8 @@ export interface BrokerHandle {
   client(clientId: string): ClientState | undefined
   /**
    * Ends a connection when the call that is under way is over; 5.0 clients are told why. Returns whether there is one.
-   * @param reasonCode one that the broker's DISCONNECT may carry; 0x98, administrative action, unless given
+   * @param reasonCode one of 0x80 or more that the broker's DISCONNECT may carry; 0x98, administrative action, unless given
+   * @throws RangeError for another one
    */
   kick(clientId: string, reasonCode?: ReasonCode, reason?: string): boolean
   /** Ends a subscription of a session, connected or not, as UNSUBSCRIBE does; not of bridges. Returns whether there is one. */

@@ -1,7 +1,6 @@
 // What one plugin may do with its broker, carried out: messages, clients, retained messages, log, state.
 
-import { ReasonCode } from '../../protocol/reason-codes.js'
-import { isTopicName } from '../../protocol/topics.js'
+import { isReasonCodeOf, ReasonCode } from '../../protocol/reason-codes.js'
 import { localMessage, type Message } from '../../session/message.js'
 import type { ClientHandler } from '../clients/client-handler.js'
 import { connectionInfo } from '../clients/connection-facts.js'
@@ -9,6 +8,7 @@ import { BRIDGE_USER, type Session } from '../clients/session.js'
 import type { Sessions } from '../clients/sessions.js'
 import { endSubscription } from '../clients/subscribe.js'
 import type { BrokerContext } from '../context.js'
+import { faultOf } from '../own-message.js'
 import type { BrokerHandle, ClientState, OwnMessage, PluginState } from './broker-handle.js'
 import type { LoadedPlugin } from './loaded-plugin.js'
 import type { ListenerInfo, PluginMessage } from './plugin.js'
@@ -45,8 +45,10 @@ export class PluginBroker implements BrokerHandle {
     return this.reach.context.router.publish(this.messageOf(message))
   }
 
-  private messageOf({ topic, payload = '', qos = 0, retain = false, properties }: OwnMessage): Message {
-    if (!isTopicName(topic)) throw new RangeError(`'${topic}' is no topic name`)
+  private messageOf(message: OwnMessage): Message {
+    const fault = faultOf(message)
+    if (fault !== undefined) throw new RangeError(fault)
+    const { topic, payload = '', qos = 0, retain = false, properties } = message
     return localMessage(topic, Buffer.from(payload as Uint8Array), qos, retain, properties, undefined, this.now())
   }
 
@@ -67,11 +69,19 @@ export class PluginBroker implements BrokerHandle {
     reasonCode: ReasonCode = ReasonCode.ADMINISTRATIVE_ACTION,
     reason = 'administrative action',
   ): boolean {
-    const client = this.reach.sessions.get(clientId)?.client
+    if (!isReasonCodeOf('server DISCONNECT', reasonCode) || reasonCode < ReasonCode.UNSPECIFIED_ERROR)
+      throw new RangeError(`reason code ${reasonCode} does not end a connection from here`)
+    const client = this.reach.sessions.get(clientId)?.client ?? this.arriving(clientId)
     if (client === undefined) return false
     // Whoever asks may stand in the middle of something that concerns this very client.
     queueMicrotask(() => client.disconnect(reasonCode, reason))
     return true
+  }
+
+  /** A client that has its CONNACK and not its session yet. */
+  private arriving(clientId: string): ClientHandler | undefined {
+    for (const handler of this.reach.handlers()) if (handler.clientId === clientId) return handler
+    return undefined
   }
 
   unsubscribe(clientId: string, filter: string): boolean {

@@ -126,6 +126,7 @@ export interface SubscriptionChange {
   readonly qos?: Qos
 }
 
+/** What a client wants to do with a topic or filter. */
 export type AuthorizedAction = 'publish' | 'deliver' | 'subscribe' | 'unsubscribe'
 
 /**

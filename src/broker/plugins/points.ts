@@ -6,6 +6,7 @@ import type { AclDecision } from '../../access/client-rights.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { Message } from '../../session/message.js'
 import {
+  atOnce,
   changedMessage,
   checkedConnect,
   checkedExchange,
@@ -204,7 +205,7 @@ function loginPoints(
       ((method, login) => {
         for (const { by, call } of exchange) {
           if (!by.serves(login.listener)) continue
-          const made = by.guard('exchange', () => checkedExchange(call(method, login)), 'failed' as const)
+          const made = by.guard('exchange', () => checkedExchange(atOnce(call(method, login))), 'failed' as const)
           if (made === 'failed') return UNAVAILABLE
           if (made !== undefined) return guardedExchange(by, made)
         }
@@ -215,7 +216,7 @@ function loginPoints(
       ((identity, listener) => {
         for (const { by, call } of pskKey) {
           if (!by.serves(listener)) continue
-          const key = by.guard('pskKey', () => checkedKey(call(identity, listener)), 'failed' as const)
+          const key = by.guard('pskKey', () => checkedKey(atOnce(call(identity, listener))), 'failed' as const)
           // An empty key lets nobody in.
           if (key !== undefined) return Buffer.from(key === 'failed' ? [] : key)
         }
@@ -300,7 +301,7 @@ function messagePoints(
             const answer = call(current, client, qos, retain)
             if (answer === undefined) continue
             if (answer === 'drop') return undefined
-            const { topic, payload, properties } = answer
+            const { topic, payload, properties } = atOnce(answer)
             current = changedMessage(current, dense({ topic, payload, properties }), clock())
           } catch (error) {
             by.failed('deliver', error)
@@ -316,7 +317,7 @@ function messagePoints(
         for (const { by, call } of retainedLoading) {
           const before: Message = current
           const change = () => {
-            const answer = call(before)
+            const answer = atOnce(call(before))
             if (answer === 'drop') return undefined
             return answer === undefined ? before : changedMessage(before, answer, clock())
           }
