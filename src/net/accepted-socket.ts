@@ -7,7 +7,9 @@ import { getSystemErrorName } from 'node:util'
 import type { BlockPool, SharedBlock } from '../protocol/shared-block.js'
 import { type ChunkTaker, READ_BUFFER } from './plain-socket.js'
 
-/** Sockets that may have a block of their own at a time. */
+/** Bytes of a block of its own: more than the buffer, for fewer packets that end in the next one. */
+const OWN_BLOCK = 2 * READ_BUFFER
+/** Sockets that may have one at a time. */
 const MOST_LENT = 32
 /** Bytes that a read has to bring for a socket to keep its own block. */
 const LEAST_READ = READ_BUFFER / 8
@@ -75,9 +77,8 @@ export class AcceptedSockets {
     this.lent--
   }
 
-  /** As large as the buffer. */
   block(): SharedBlock {
-    return this.blocks.take(READ_BUFFER)
+    return this.blocks.take(OWN_BLOCK)
   }
 }
 
