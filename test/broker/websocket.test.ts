@@ -12,6 +12,7 @@ import { ReasonCode } from '../../src/protocol/reason-codes.js'
 import { startBroker, type TestBroker } from '../support/broker-kit.js'
 import { type ConnectFields, connectPacket } from '../support/raw-client.js'
 import { connectWebSocket, exchange, frame, Opcode, RawWebSocket, upgradeRequest } from '../support/raw-web-socket.js'
+import { until } from '../support/until.js'
 
 const LIMIT = 1000
 let broker: TestBroker
@@ -224,7 +225,7 @@ for (const { name, start } of [
   test(`handshake: ${name} within connect_timeout: 408`, async () => {
     const slow = await startBroker({ conf: 'protocol websockets\nconnect_timeout 5' })
     const response = exchange(slow.port, start)
-    await until(() => slow.log.some((line) => line.startsWith('New connection')))
+    await until(() => slow.log.some((line) => line.startsWith('New connection')), 'the connection')
     slow.advance(4)
     await settledLoop()
     slow.advance(1)
@@ -244,19 +245,11 @@ test('a handshake without CONNECT within connect_timeout: closed', async () => {
 test('max_connections counts handshakes that are not finished', async () => {
   const small = await startBroker({ conf: 'protocol websockets\nmax_connections 1' })
   const first = exchange(small.port, 'GET / HTTP/1.1\r\n')
-  await until(() => small.log.some((line) => line.startsWith('New connection')))
+  await until(() => small.log.some((line) => line.startsWith('New connection')), 'the connection')
   assert.equal(await exchange(small.port, upgradeRequest()), '')
   await small.stop()
   assert.match(await first, /^HTTP\/1\.1 408 /)
 })
-
-/** Waits, turn by turn of the event loop, until `condition` holds. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; !condition(); turn++) {
-    if (turn === 20_000) throw new Error('waited for too long')
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-}
 
 async function settledLoop(): Promise<void> {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))

@@ -5,6 +5,8 @@ import { PassThrough, Readable } from 'node:stream'
 import { pub } from '../../src/cli/tsmq-pub-command.js'
 import { sub } from '../../src/cli/tsmq-sub-command.js'
 
+export { until } from '../support/until.js'
+
 export interface ToolOptions {
   /** What stdin brings before it ends. */
   readonly input?: string | Buffer
@@ -110,13 +112,4 @@ export function tool(
   options?: ToolOptions,
 ): Promise<ToolResult> {
   return start(name, port, args, options).result
-}
-
-/** Resolves when `condition` holds, asked on each turn of the event loop. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = Date.now() + PATIENCE
-  while (!condition()) {
-    if (Date.now() > end) throw new Error(`waited ${PATIENCE} ms for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 2))
-  }
 }

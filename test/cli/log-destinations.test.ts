@@ -11,6 +11,7 @@ import { logPainters } from '../../src/cli/log-painters.js'
 import { payloads } from '../support/deliveries.js'
 import { RawClient } from '../support/raw-client.js'
 import { startTsmq } from '../support/tsmq-process.js'
+import { until } from '../support/until.js'
 
 const base = mkdtempSync(join(tmpdir(), 'tsmq-log-'))
 after(() => rmSync(base, { recursive: true }))
@@ -24,14 +25,6 @@ function fakeLogger(script: string): { readonly path: string; read(): string } {
   chmodSync(join(bin, 'logger'), 0o755)
   const file = join(folder, 'said')
   return { path: `${bin}:${process.env.PATH}`, read: () => (existsSync(file) ? readFileSync(file, 'utf8') : '') }
-}
-
-/** Waits until `condition` holds: for what other processes do and nobody reports. */
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let tries = 0; !condition(); tries++) {
-    assert.ok(tries < 200, `waited for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
 }
 
 const anonymous = 'allow_anonymous true\n'

@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test'
 import { killPrograms } from '../support/program.js'
 import { connectPacket, RawClient } from '../support/raw-client.js'
 import { command } from '../support/tsmq-process.js'
+import { until } from '../support/until.js'
 
 let folder: string
 before(() => {
@@ -28,14 +29,6 @@ function isAlive(pid: number): boolean {
     return true
   } catch {
     return false
-  }
-}
-
-/** Until it holds; a process that is gone takes a moment to be gone. */
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const end = Date.now() + 10_000; !condition(); ) {
-    assert.ok(Date.now() < end, `waited in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
 

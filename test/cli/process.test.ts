@@ -26,6 +26,7 @@ import { passwordFile } from '../support/password-lines.js'
 import { Program } from '../support/program.js'
 import { RawClient } from '../support/raw-client.js'
 import { command, startTsmq } from '../support/tsmq-process.js'
+import { until } from '../support/until.js'
 
 const base = mkdtempSync(join(tmpdir(), 'tsmq-life-'))
 after(() => rmSync(base, { recursive: true }))
@@ -35,14 +36,6 @@ const anonymous = 'allow_anonymous true\n'
 const isRoot = process.geteuid?.() === 0
 const rootOnly = { skip: !isRoot }
 const root = isRoot ? '' : ' (skipped: needs root)'
-
-/** Waits until `condition` holds: for what other processes do and nobody reports. */
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (let tries = 0; !condition(); tries++) {
-    assert.ok(tries < 400, `waited for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
-}
 
 /** Whether the process is there and not merely waiting to be buried. */
 function isAlive(pid: number): boolean {

@@ -7,6 +7,7 @@ import { after, test } from 'node:test'
 import { AcceptedSockets, acceptHandles, startReading } from '../../src/net/accepted-socket.js'
 import type { ChunkTaker } from '../../src/net/plain-socket.js'
 import { BlockPool, type SharedBlock } from '../../src/protocol/shared-block.js'
+import { until } from '../support/until.js'
 
 const MB = 1024 * 1024
 const open: { end(): void }[] = []
@@ -64,11 +65,6 @@ function pattern(size: number): Buffer {
   return bytes
 }
 
-/** Waits for a condition that the event loop brings about. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1))
-}
-
 test('kept blocks hold what was read into them, and go back when they are released', { timeout: 20_000 }, async () => {
   const pool = new CountingPool()
   const kept: { block: SharedBlock; at: number; length: number }[] = []
@@ -86,7 +82,7 @@ test('kept blocks hold what was read into them, and go back when they are releas
   const client = await server.client()
   const sent = pattern(32 * MB)
   client.write(sent)
-  await until(() => total === sent.length)
+  await until(() => total === sent.length, 'everything that was sent')
   assert.ok(Buffer.concat(copies).equals(sent))
   assert.ok(kept.length > 3, `${kept.length} blocks`)
   for (const { block, at, length } of kept)
@@ -95,7 +91,7 @@ test('kept blocks hold what was read into them, and go back when they are releas
   for (const { block } of kept) block.release()
   // A read that brings little is back in the buffer of all.
   client.write('x')
-  await until(() => total === sent.length + 1)
+  await until(() => total === sent.length + 1, 'one byte more')
   assert.equal(pool.out, 0)
   client.destroy()
 })
@@ -120,12 +116,12 @@ test('a socket that is closed gives its block back, also to those that had to do
   const sender = async () => {
     const number = count
     const client = await server.client()
-    await until(() => count > number)
+    await until(() => count > number, 'the connection')
     let isSent = false
     client.write(Buffer.concat([bytes, bytes]), () => {
       isSent = true
     })
-    await until(() => isSent || lent.has(number))
+    await until(() => isSent || lent.has(number), 'a block, or the end of what is sent')
     return { client, number }
   }
   const clients: Socket[] = []
@@ -137,6 +133,6 @@ test('a socket that is closed gives its block back, also to those that had to do
   late.client.destroy()
   for (const client of clients) client.destroy()
   for (const socket of server.accepted) socket.resume()
-  await until(() => pool.out === 0)
+  await until(() => pool.out === 0, 'the blocks')
   assert.equal(lent.has((await sender()).number), true)
 })

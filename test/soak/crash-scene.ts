@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { until } from '../support/until.js'
 import { CrashCollector, CrashKeeper, CrashMortal, CrashPublisher, CrashSubscriber } from './crash-clients.js'
 
 /** ms that the rest may take once nothing goes wrong any more. */
@@ -27,14 +28,6 @@ export async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve))
   if (address === null || typeof address === 'string') throw new Error('no port')
   return address.port
-}
-
-async function until(condition: () => boolean, what: () => string): Promise<void> {
-  const end = performance.now() + PATIENCE
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited ${PATIENCE} ms for ${what()}`)
-    await delay(20)
-  }
 }
 
 export class CrashScene {
@@ -68,6 +61,7 @@ export class CrashScene {
     await until(
       () => this.allSubscribers.every(({ isSubscribed }) => isSubscribed),
       () => 'SUBACK',
+      PATIENCE,
     )
     this.sleeper.stop()
     for (const client of [...this.publishers, ...this.keepers, this.collector, this.mortal]) client.start()
@@ -80,17 +74,20 @@ export class CrashScene {
     await until(
       () => this.publishers.every(({ isDone }) => isDone),
       () => 'the last acknowledgements',
+      PATIENCE,
     )
     this.sleeper.start()
     await until(
       () =>
         this.allSubscribers.every((each) => this.publishers.every(({ topic, last }) => each.received(topic) >= last)),
       () => 'the last messages',
+      PATIENCE,
     ).catch(() => {})
     this.collector.verify()
     await until(
       () => this.collector.isVerified,
       () => 'UNSUBACK',
+      PATIENCE,
     )
     await delay(300)
   }

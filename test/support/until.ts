@@ -1,9 +1,13 @@
-// Waiting for what happens between sockets of the same process: asked again and again, without a fixed time.
+// Waiting for what nobody reports, asked again and again without a fixed time: between sockets of the same process on each turn of
+// its event loop, and after that, for other processes, less often.
 
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 
 /** ms. Generous, never reached when all is well. */
-const PATIENCE = 5000
+const PATIENCE = 10_000
+const TURNS = 1000
+/** ms. */
+const PAUSE = 5
 
 /** Resolves as soon as `condition` holds; fails with `what` when it does not in time. @param patience ms */
 export async function until(
@@ -11,8 +15,9 @@ export async function until(
   what: string | (() => string),
   patience = PATIENCE,
 ): Promise<void> {
-  for (const end = Date.now() + patience; !condition(); ) {
+  const end = Date.now() + patience
+  for (let asked = 0; !condition(); asked++) {
     if (Date.now() > end) throw new Error(`waited ${patience} ms for ${typeof what === 'string' ? what : what()}`)
-    await turn()
+    await (asked < TURNS ? turn() : pause(PAUSE))
   }
 }
