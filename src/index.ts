@@ -6,6 +6,7 @@ export { ListenError } from './broker/listeners.js'
 export type { BrokerHandle, ClientState, OwnMessage, PluginState } from './broker/plugins/broker-handle.js'
 export { PluginError } from './broker/plugins/loaded-plugin.js'
 export type * from './broker/plugins/plugin.js'
+export type * from './broker/plugins/plugin-facts.js'
 export { ClientError, type ClientErrorKind } from './client/client-error.js'
 export {
   type AttachOptions,

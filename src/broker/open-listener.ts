@@ -3,7 +3,7 @@
 
 import type { Listener } from '../net/listener.js'
 import type { ListenerConfig } from '../options/config.js'
-import type { ListenerInfo } from './plugins/plugin.js'
+import type { ListenerInfo } from './plugins/plugin-facts.js'
 
 export class OpenListener {
   config: ListenerConfig

@@ -4,7 +4,7 @@ import type { Connection } from '../../net/connection.js'
 import type { Peer } from '../../net/listener.js'
 import type { ProtocolVersion } from '../../protocol/packet-types.js'
 import type { OpenListener } from '../open-listener.js'
-import type { ConnectionInfo } from '../plugins/plugin.js'
+import type { ConnectionInfo } from '../plugins/plugin-facts.js'
 import type { ConnectedClient } from './connected-client.js'
 
 export interface ConnectionFacts {

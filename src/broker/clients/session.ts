@@ -13,7 +13,8 @@ import { Outbound, type OutboundLimits, type OutboundSink } from '../../session/
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
 import type { Waiter } from '../persistence/journal.js'
-import type { ClientInfo, DropCause } from '../plugins/plugin.js'
+import type { DropCause } from '../plugins/plugin.js'
+import type { ClientInfo } from '../plugins/plugin-facts.js'
 import type { Availability, Follower, Receiver, Subscription } from '../routing/receiver.js'
 
 /** How a session's messages leave: to its client or, for a bridge, to another broker. */

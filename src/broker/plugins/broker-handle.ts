@@ -3,7 +3,7 @@
 import type { Qos } from '../../protocol/packets/publish.js'
 import type { Properties } from '../../protocol/properties.js'
 import type { ReasonCode } from '../../protocol/reason-codes.js'
-import type { ClientInfo, ConnectionInfo, ListenerInfo, PluginMessage } from './plugin.js'
+import type { ClientInfo, ConnectionInfo, ListenerInfo, PluginMessage } from './plugin-facts.js'
 
 /** A client or session as it is at the moment. */
 export interface ClientState extends ClientInfo {

@@ -1,7 +1,8 @@
 // One plugin of a running broker: calls its methods so that what goes wrong in them stays there - logged with the plugin's name -
 // and says whose clients are its business. At which points it is called is decided in points.ts.
 
-import type { ClientInfo, ListenerInfo, Plugin, PluginFactory } from './plugin.js'
+import type { Plugin, PluginFactory } from './plugin.js'
+import type { ClientInfo, ListenerInfo } from './plugin-facts.js'
 import { isPromise } from './soon.js'
 
 /** A plugin that cannot be used; `message` says which and why. */

@@ -11,7 +11,7 @@ import type { BrokerContext } from '../context.js'
 import { faultOf } from '../own-message.js'
 import type { BrokerHandle, ClientState, OwnMessage, PluginState } from './broker-handle.js'
 import type { LoadedPlugin } from './loaded-plugin.js'
-import type { ListenerInfo, PluginMessage } from './plugin.js'
+import type { ListenerInfo, PluginMessage } from './plugin-facts.js'
 
 /** The parts of the broker that plugins reach. */
 export interface PluginReach {

@@ -4,7 +4,7 @@
 import type { AclDecision, AclVerb, Rights } from '../../access/client-rights.js'
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
-import type { ClientInfo } from './plugin.js'
+import type { ClientInfo } from './plugin-facts.js'
 import type { Points } from './points.js'
 
 type Authorize = NonNullable<Points['authorize']>

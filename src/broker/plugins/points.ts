@@ -21,14 +21,13 @@ import type { LoadedPlugin } from './loaded-plugin.js'
 import type {
   Acceptance,
   AuthorizedAction,
-  ClientInfo,
   Exchange,
-  ListenerInfo,
   LoginRequest,
   Plugin,
   Refusal,
   SubscriptionChange,
 } from './plugin.js'
+import type { ClientInfo, ListenerInfo } from './plugin-facts.js'
 import { andThen, isPromise, type Soon } from './soon.js'
 
 type Maybe<T> = T | undefined

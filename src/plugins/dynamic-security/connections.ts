@@ -1,6 +1,6 @@
 // Who is connected, by user name.
 
-import type { ClientInfo } from '../../broker/plugins/plugin.js'
+import type { ClientInfo } from '../../broker/plugins/plugin-facts.js'
 
 export class Connections {
   private readonly users = new Map<string, string | undefined>()

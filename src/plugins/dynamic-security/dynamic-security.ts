@@ -5,7 +5,6 @@ import type { BrokerHandle, ClientState } from '../../broker/plugins/broker-hand
 import type {
   Acceptance,
   AuthorizedAction,
-  ClientInfo,
   ControlAnswer,
   ControlMethod,
   LoginRequest,
@@ -13,6 +12,7 @@ import type {
   Refusal,
   SessionInfo,
 } from '../../broker/plugins/plugin.js'
+import type { ClientInfo } from '../../broker/plugins/plugin-facts.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import { clientCommands } from './commands/clients.js'
 import type { Command, Desk } from './commands/command.js'

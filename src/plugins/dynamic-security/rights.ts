@@ -1,7 +1,8 @@
 // What clients may do: the first rule of their roles that is about a request decides it, and the defaults where there is none. Asked for
 // each message, so that decisions are remembered until something changes.
 
-import type { AuthorizedAction, ClientInfo } from '../../broker/plugins/plugin.js'
+import type { AuthorizedAction } from '../../broker/plugins/plugin.js'
+import type { ClientInfo } from '../../broker/plugins/plugin-facts.js'
 import { type AclType, type Asking, asked, covers } from './acl-rule.js'
 import type { DefaultType, Directory, Role } from './directory.js'
 

@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { AuthorizedAction, ClientInfo } from '../../../src/broker/plugins/plugin.js'
+import type { AuthorizedAction } from '../../../src/broker/plugins/plugin.js'
+import type { ClientInfo } from '../../../src/broker/plugins/plugin-facts.js'
 import { readConfig } from '../../../src/plugins/dynamic-security/config-file.js'
 import { Rights } from '../../../src/plugins/dynamic-security/rights.js'
 
