@@ -70,7 +70,9 @@ describe(`a terminal${hasScript ? '' : ' (skipped: no script)'}`, { skip: !hasSc
     assert.equal(await run.status, 0)
     const [, sent, percent] = /publishing: ([\d.]+) of 40 MB \((\d+) %\)/.exec(run.shown()) ?? []
     assert.ok(Number(sent) < 40 && Number(percent) < 100, run.shown())
-    assert.equal(Number(percent), Math.floor((100 * Number(sent)) / 40))
+    // Whole per cent that were reached, of a size that is shown to a tenth: at most 0.05 MB from what was sent.
+    const before = Number(percent) - (100 * (Number(sent) - 0.05)) / 40
+    assert.ok(before > -1 && before <= 0.25, run.shown())
   })
   test('progress of -f: how much has been read', async () => {
     const pipe = join(folder, 'pipe')
