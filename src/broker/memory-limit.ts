@@ -53,9 +53,9 @@ export class MemoryLimit {
     this.look()
   }
 
-  /** A message with a payload of so many bytes has come. */
-  spend(bytes: number): void {
-    this.untilLook -= bytes + MESSAGE_BYTES
+  /** Messages with payloads of so many bytes have come. */
+  spend(bytes: number, messages = 1): void {
+    this.untilLook -= bytes + messages * MESSAGE_BYTES
     if (this.untilLook < 0) this.look()
   }
 

@@ -79,6 +79,21 @@ export class FrameStretch {
     return true
   }
 
+  /** Bytes that can be added as they are: at most `MOST_COPIED` of them at a time, unless the packets stay where they are. */
+  get room(): number {
+    return this.isInPlace ? Number.POSITIVE_INFINITY : BLOCK - this.end
+  }
+
+  get isInPlace(): boolean {
+    return this.lent !== undefined
+  }
+
+  /** Adds packets that need no change, bytes[start..end), which follow the last one where it came in; there is room for them. */
+  addFollowing(bytes: Buffer, start: number, end: number): void {
+    if (this.lent === undefined) this.ownEnd = this.end += bytes.copy(this.block.bytes, this.end, start, end)
+    else this.end = end
+  }
+
   /** Has the stretch ready to be handed out. */
   settle(): void {
     const { lent, start, end } = this

@@ -14,6 +14,11 @@ export const LARGE_PACKET = 16_384
 export interface PacketSink {
   /** The body is bytes[start..end); `header` is the first byte of the packet. */
   onPacket(header: number, bytes: Buffer, start: number, end: number, block: SharedBlock | undefined): void
+  /**
+   * May take packets that follow the last one in bytes[at..limit), when that was a plain PUBLISH and so is the next, and returns
+   * where the rest begins: `at` for none. What it takes is whole, well formed and within the limits.
+   */
+  onFollowing?(bytes: Buffer, at: number, limit: number): number
 }
 
 /** What the framer needs to know of the stream; the sink may change it between packets. */
@@ -26,6 +31,8 @@ export interface FramingRules {
 }
 
 const PARTIAL_START = 4096
+/** The first byte of a PUBLISH without DUP, QoS and RETAIN. */
+const PLAIN_PUBLISH = PacketType.PUBLISH << 4
 /** The first byte of a TLS connection; as an MQTT packet it would be a CONNECT with wrong flags. */
 const TLS_HANDSHAKE = 0x16
 
@@ -128,7 +135,10 @@ export class Framer implements FramingRules {
           this.keep(bytes, at, length)
           return
         }
+        const isPlain = bytes[at] === PLAIN_PUBLISH
         at = next
+        if (isPlain && at < length && bytes[at] === PLAIN_PUBLISH && !this.isStopped)
+          at = this.sink.onFollowing?.(bytes, at, length) ?? at
       }
     }
     if (at < length) this.hold(bytes.subarray(at, length))

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, describe, type TestContext, test } from 'node:test'
+import fc from 'fast-check'
 import { encodePacket, type Packet } from '../../src/protocol/codec.js'
 import { PacketType, type ProtocolVersion } from '../../src/protocol/packet-types.js'
 import { type Publish, type PublishFields, publish } from '../../src/protocol/packets/publish.js'
@@ -206,6 +207,148 @@ describe('who gets them', () => {
     await sendTogether(publisher, named)
     assert.deepEqual(await got(subscribers[0]), numbers(20))
   })
+})
+
+describe('what may pass', () => {
+  test('messages above message_size_limit in between are refused, alone', async (t) => {
+    const own = await startBroker({ conf: 'message_size_limit 100', debug: false })
+    t.after(() => own.stop())
+    const publisher = await client(t, own, { clientId: 'p' })
+    const subscriber = await client(t, own, { clientId: 's' })
+    await subscriber.subscribe('a')
+    const sizes = [5, 6, 7, 100, 101, 8, 9, 5000, 10, 11, 12]
+    await sendTogether(
+      publisher,
+      sizes.map((size) => message('a', 'x'.repeat(size))),
+    )
+    assert.deepEqual(
+      (await got(subscriber)).map(({ length }) => length),
+      sizes.filter((size) => size <= 100),
+    )
+  })
+
+  test('[MQTT-3.2.2-15] one above max_packet_size ends the connection; those before it arrive', async (t) => {
+    const own = await startBroker({ conf: 'max_packet_size 200', debug: false })
+    t.after(() => own.stop())
+    const publisher = await client(t, own, { clientId: 'p', version: 5 })
+    const subscriber = await client(t, own, { clientId: 's' })
+    await subscriber.subscribe('a')
+    const packets = [...numbered('a', 10), message('a', 'x'.repeat(300)), ...numbered('a', 10)]
+    publisher.send(Buffer.concat(packets.map((packet) => encodePacket(packet, 5))))
+    const end = await publisher.expect(PacketType.DISCONNECT)
+    assert.equal(end.type === PacketType.DISCONNECT && end.reasonCode, 0x95)
+    assert.deepEqual(await got(subscriber), numbers(10))
+  })
+
+  test('what is denied stays so where in the buffer something was that was not', async (t) => {
+    const conf = 'acl_file {folder}/acl'
+    const files = { acl: 'topic readwrite may\ntopic read not\n' }
+    const own = await startBroker({ conf, files, debug: false })
+    t.after(() => own.stop())
+    const publisher = await client(t, own, { clientId: 'p', version: 5 })
+    const other = await client(t, own, { clientId: 'o', version: 5 })
+    const subscriber = await client(t, own, { clientId: 's', version: 5 })
+    await subscriber.subscribe([{ filter: 'may' }, { filter: 'not' }])
+    // Both are read in the same turn, into the same memory.
+    const sent = (topic: string) =>
+      Buffer.concat(numbers(10).map((text) => encodePacket(message(topic, topic + text), 5)))
+    for (const from of [publisher, other]) from.send(sent(from === publisher ? 'may' : 'not'))
+    const first = await subscriber.next()
+    for (const from of [publisher, other]) await from.settled()
+    assert.deepEqual(
+      texts(publishesOf([first, ...(await subscriber.settled())])),
+      numbers(10).map((text) => `may${text}`),
+    )
+  })
+
+  test('a malformed one in between ends the connection; those before it arrive', async (t) => {
+    const { topic, publisher, subscribers } = await parties(t, 4)
+    await subscribers[0]?.subscribe(topic)
+    const ten = Buffer.concat(numbered(topic, 10).map((packet) => encodePacket(packet, 5)))
+    publisher.send(Buffer.concat([ten, Buffer.from('30ffffffff01', 'hex'), ten]))
+    await publisher.expect(PacketType.DISCONNECT)
+    assert.deepEqual(await got(subscribers[0]), numbers(10))
+  })
+
+  test('all of them are counted', async (t) => {
+    const own = await startBroker({ debug: false, conf: 'sys_interval 1' })
+    t.after(() => own.stop())
+    const publisher = await client(t, own, { clientId: 'p' })
+    const subscriber = await client(t, own, { clientId: 's' })
+    await subscriber.subscribe('a')
+    await sendTogether(publisher, numbered('a', 1000))
+    assert.equal((await got(subscriber)).length, 1000)
+    const topics = ['messages/received', 'messages/sent', 'bytes/received', 'bytes/sent']
+    const watcher = await client(t, own, { clientId: 'w' })
+    own.advance(2)
+    await watcher.subscribe(topics.map((topic) => ({ filter: `$SYS/broker/publish/${topic}` })))
+    const values = publishesOf(await watcher.settled()).map(({ topic, payload }) => `${topic.slice(20)} ${payload}`)
+    const bytes = numbers(1000).join('').length
+    assert.deepEqual(values.sort(), [
+      `bytes/received ${bytes}`,
+      `bytes/sent ${bytes}`,
+      'messages/received 1000',
+      'messages/sent 1000',
+    ])
+  })
+})
+
+test('whatever is among them, in whatever pieces it comes: the same as one by one', { timeout: 60_000 }, async (t) => {
+  const own = await startBroker({ conf: 'max_inflight_messages 0', debug: false })
+  t.after(() => own.stop())
+  const publisher = await client(t, own, { clientId: 'p', version: 5 })
+  const subscribers = [await client(t, own, { clientId: '4' }), await client(t, own, { clientId: '5', version: 5 })]
+  for (const each of subscribers) await each.subscribe([{ filter: '#', qos: 1 }])
+  const piece = fc.record({
+    name: fc.constantFrom('a', 'a', 'a', 'a', 'b', 'aa'),
+    size: fc.constantFrom(0, 0, 1, 3, 3, 3, 100, 127, 128, 9000, 20_000),
+    kind: fc.constantFrom('plain', 'plain', 'plain', 'plain', 'plain', 'retain', 'qos1', 'property', 'alias'),
+    repeat: fc.integer({ min: 1, max: 9 }),
+  })
+  const wanted = fc.record({
+    pieces: fc.array(piece, { minLength: 1, maxLength: 25 }),
+    cuts: fc.array(fc.nat(60_000), { maxLength: 3 }),
+  })
+  let packetId = 0
+  await fc.assert(
+    fc.asyncProperty(wanted, async ({ pieces, cuts }) => {
+      const expected: string[] = []
+      const packets = pieces.flatMap(({ name, size, kind, repeat }) =>
+        Array.from({ length: repeat }, (_, at) => {
+          packetId = (packetId % 60_000) + 1
+          const fields: Record<string, Partial<PublishFields>> = {
+            plain: {},
+            retain: { retain: true },
+            qos1: { qos: 1, packetId },
+            property: { properties: { contentType: 'x' } },
+            alias: { properties: { topicAlias: 1 } },
+          }
+          const payload = `${expected.length}.${at}`.padEnd(size, 'x')
+          expected.push(`${name} ${payload}`)
+          return message(name, payload, fields[kind])
+        }),
+      )
+      const bytes = Buffer.concat(packets.map((packet) => encodePacket(packet, 5)))
+      let from = 0
+      for (const cut of [...cuts.map((at) => at % bytes.length).sort((a, b) => a - b), bytes.length]) {
+        publisher.send(bytes.subarray(from, cut))
+        from = cut
+        await new Promise(setImmediate)
+      }
+      await publisher.settled()
+      for (const each of subscribers) {
+        const packets: string[] = []
+        while (packets.length < expected.length) {
+          const packet = await each.next()
+          if (packet.type !== PacketType.PUBLISH) continue
+          if (packet.qos === 1) each.ack(PacketType.PUBACK, packet.packetId)
+          packets.push(`${packet.topic} ${packet.payload}`)
+        }
+        assert.deepEqual(packets, expected)
+      }
+    }),
+    { numRuns: 60 },
+  )
 })
 
 test('a subscription made in the middle gets what comes behind it', async (t) => {

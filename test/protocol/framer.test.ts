@@ -79,6 +79,49 @@ test('a packet is found in place, without a copy', () => {
   ])
 })
 
+const alike = packet(0x30, text('t'), u8(1))
+const following: readonly { name: string; packets: readonly Uint8Array[]; asked: readonly number[]; seen: number }[] = [
+  { name: 'two', packets: [alike, alike], asked: [alike.length], seen: 1 },
+  { name: 'some of them', packets: [alike, alike, alike, ping], asked: [alike.length], seen: 2 },
+  { name: 'one alone', packets: [alike], asked: [], seen: 1 },
+  { name: 'another type behind', packets: [alike, ping], asked: [], seen: 2 },
+  { name: 'another type in front', packets: [ping, alike], asked: [], seen: 2 },
+  { name: 'RETAIN in front', packets: [packet(0x31, text('t'), u8(1)), alike], asked: [], seen: 2 },
+  { name: 'RETAIN behind', packets: [alike, packet(0x31, text('t'), u8(1))], asked: [], seen: 2 },
+]
+for (const { name, packets, asked, seen } of following)
+  test(`plain publishes that follow one another may be taken together: ${name}`, () => {
+    const offsets: number[] = []
+    let count = 0
+    const framer = new Framer(
+      {
+        onPacket: () => void count++,
+        onFollowing(bytes, at, limit) {
+          assert.equal(limit, Buffer.concat(packets).length)
+          offsets.push(at)
+          while (at < limit && bytes[at] === 0x30) at += alike.length
+          return at
+        },
+      },
+      'client',
+      new BlockPool(),
+    )
+    const bytes = Buffer.concat(packets)
+    framer.push(bytes, bytes.length)
+    assert.deepEqual([offsets, count], [asked, seen])
+  })
+
+test('no packet is taken after stop', () => {
+  const bytes = Buffer.concat([alike, alike])
+  const framer = new Framer(
+    { onPacket: () => framer.stop(), onFollowing: () => assert.fail('it is stopped') },
+    'client',
+    new BlockPool(),
+  )
+  framer.push(bytes, bytes.length)
+  assert.equal(framer.heldBytes, alike.length)
+})
+
 const limits: readonly (readonly [limit: number, bytes: Buffer, accepted: boolean])[] = [
   [0, ping, false],
   [1, ping, false],

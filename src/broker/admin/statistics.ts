@@ -19,9 +19,9 @@ export class Statistics {
   clientsExpired = 0
   clientsMaximum = 0
 
-  /** One more packet has come in. */
-  countReceived(type: number): void {
-    this.received[type] = (this.received[type] as number) + 1
+  /** So many more packets have come in. */
+  countReceived(type: number, count = 1): void {
+    this.received[type] = (this.received[type] as number) + count
   }
 
   /** So many more packets have gone out. */

@@ -31,7 +31,7 @@ import { describeArrival } from './describe.js'
 import { enter, type Keepers } from './entry.js'
 import { Login, type LoginHost } from './login.js'
 import { PacketSender } from './packet-sender.js'
-import { handlePublish } from './publish-in.js'
+import { handleFollowing, handlePublish } from './publish-in.js'
 import { Reauthentication } from './reauthentication.js'
 import type { SessionClient } from './session.js'
 import type { Sessions } from './sessions.js'
@@ -186,6 +186,12 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       default:
         throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, `${packetTypeRow(packet.type)?.name} from a client`)
     }
+  }
+
+  onFollowing(bytes: Buffer, at: number, limit: number): number {
+    const { client, connection, state } = this
+    if (client === undefined || connection === undefined || state !== 'connected') return at
+    return handleFollowing(this.context, bytes, at, limit, connection.framer.maximumPacketSize)
   }
 
   /** Goes on with an answer of plugins; the client's next packets wait for it. */

@@ -29,7 +29,8 @@ export function handlePublish(
   bodyStart: number,
   block: SharedBlock | undefined,
 ): void {
-  const { statistics } = context
+  const { statistics, router } = context
+  router.forgetLast()
   const { topicAlias } = packet.properties
   const named = topicAlias === undefined ? packet.topic : client.aliases.resolve(topicAlias, packet.topic)
   checkLimits(context, client, packet)
@@ -51,6 +52,30 @@ export function handlePublish(
     if (packet.qos === 1) client.sender.acknowledge(PacketType.PUBACK, packet.packetId, answer) // [MQTT-4.3.2-4]
   }
   if (journal !== undefined && packet.qos > 0 && journal.touched !== touched) hold(journal, client)
+}
+
+/**
+ * QoS 0 packets behind one that was handled, in bytes[at..limit): those are taken that differ from it in nothing but their payload,
+ * so that whatever was asked for it has the same answer. Returns where the rest begins.
+ * @param most bytes of the largest packet that may come
+ */
+export function handleFollowing(
+  context: BrokerContext,
+  bytes: Buffer,
+  at: number,
+  limit: number,
+  most: number,
+): number {
+  const { settings, statistics, memoryLimit, points, router } = context
+  // They ask for each message.
+  if (points.publish !== undefined || memoryLimit.room !== Room.EVERYTHING) return at
+  const taken = router.publishFollowing(bytes, at, limit, most, settings.messageSizeLimit || most)
+  if (taken === undefined) return at
+  const { count, payloadBytes, end } = taken
+  statistics.countReceived(PacketType.PUBLISH, count)
+  statistics.publishBytesReceived += payloadBytes
+  memoryLimit.spend(payloadBytes, count)
+  return end
 }
 
 /** What the client hears from now on waits until what it promises is on disk. */

@@ -2,9 +2,10 @@
 // once, they are encoded and copied once or not at all, and each receiver is handed all of them together. Whatever might change who gets them,
 // or come between them, ends the burst; so does the end of the event loop's turn.
 
-import { FrameStretch } from '../../protocol/frame-stretch.js'
+import { FrameStretch, MOST_COPIED } from '../../protocol/frame-stretch.js'
+import { PacketRun } from '../../protocol/packet-run.js'
 import { PacketType, type ProtocolVersion } from '../../protocol/packet-types.js'
-import type { PublishFrames } from '../../protocol/publish-frames.js'
+import type { Frame, PublishFrames } from '../../protocol/publish-frames.js'
 import type { BlockPool } from '../../protocol/shared-block.js'
 import type { Message, Publisher } from '../../session/message.js'
 import type { Follower, Subscription } from './receiver.js'
@@ -12,10 +13,19 @@ import type { Subscriptions } from './subscriptions.js'
 
 const HEADER = PacketType.PUBLISH << 4
 
+/** Packets that were taken unseen. */
+export interface Followed {
+  readonly count: number
+  readonly payloadBytes: number
+  /** Where the last of them ends. */
+  readonly end: number
+}
+
 export class Burst {
   private readonly frames: PublishFrames
   private readonly subscriptions: Subscriptions
   private readonly stretch: FrameStretch
+  private readonly run = new PacketRun()
   private readonly onOpen: () => void
   /** Of the message before; the topic is undefined when no burst may begin with the next. */
   private topic: string | undefined = undefined
@@ -27,6 +37,9 @@ export class Burst {
   private version: ProtocolVersion = 4
   /** Bytes of the largest packet that all followers take. */
   private mostBytes = 0
+  /** The message taken last, and its frame, until another one comes; only if the frame lies in the message's bytes. */
+  private last: Message | undefined = undefined
+  private lastFrame: Frame | undefined = undefined
   /** Number of the last change of subscriptions that `followers` takes into account. */
   private changes = 0
   /** Messages in the stretch, and the bytes of their payloads. */
@@ -43,6 +56,7 @@ export class Burst {
 
   /** Takes a message that goes to the same receivers as those before it. False when it has to be delivered by itself. */
   takes(message: Message): boolean {
+    this.forget()
     if (message.topic !== this.topic || message.publisher !== this.publisher || !isPlain(message)) {
       this.end()
       this.topic = isPlain(message) ? message.topic : undefined
@@ -89,7 +103,52 @@ export class Burst {
     }
     this.count++
     this.payloadBytes += message.size
+    if (frame.payload === undefined && frame.bytes === message.bytes) {
+      this.last = message
+      this.lastFrame = frame
+    }
     return true
+  }
+
+  /** What is going to be published need not be like the message before. */
+  forget(): void {
+    this.last = undefined
+  }
+
+  /**
+   * Takes packets in bytes[at..limit) that differ from the last one, which was taken and ends at `at`, in nothing but their payload.
+   * Undefined when there are none.
+   * @param most bytes of the largest packet that is taken
+   * @param mostPayload bytes of the largest payload that is taken
+   */
+  takesFollowing(bytes: Buffer, at: number, limit: number, most: number, mostPayload: number): Followed | undefined {
+    const { last, lastFrame: frame, stretch, run } = this
+    if (last === undefined || frame === undefined || last.bytes !== bytes || last.payloadEnd !== at) return undefined
+    let fields = frame.start + 1
+    while ((bytes[fields++] as number) >= 0x80) {}
+    const largest = Math.min(most, this.mostBytes, stretch.isInPlace ? Number.POSITIVE_INFINITY : MOST_COPIED)
+    let count = 0
+    let payloadBytes = 0
+    let end = at
+    for (let isFresh = false; end < limit; ) {
+      const reach = Math.min(limit, end + stretch.room)
+      run.find(frame.view, fields, last.payloadStart, end, reach, largest, mostPayload)
+      if (run.count > 0) {
+        stretch.addFollowing(bytes, end, run.end)
+        this.count += run.count
+        this.payloadBytes += run.payloadBytes
+        count += run.count
+        payloadBytes += run.payloadBytes
+        end = run.end
+        isFresh = false
+      } else if (reach === limit || isFresh) break
+      else {
+        this.handOut()
+        stretch.begin()
+        isFresh = true
+      }
+    }
+    return count === 0 ? undefined : { count, payloadBytes, end }
   }
 
   private handOut(): void {
@@ -106,6 +165,7 @@ export class Burst {
   end(): void {
     this.topic = undefined
     this.publisher = undefined
+    this.last = undefined
     this.isApart = false
     if (!this.isOpen) return
     this.isOpen = false

@@ -4,7 +4,7 @@
 import type { PublishFrames } from '../../protocol/publish-frames.js'
 import type { BlockPool } from '../../protocol/shared-block.js'
 import type { Message } from '../../session/message.js'
-import { Burst } from './burst.js'
+import { Burst, type Followed } from './burst.js'
 import { availabilities, type Subscription } from './receiver.js'
 import { RetainedMessages } from './retained-messages.js'
 import { type SharedGroup, Subscriptions } from './subscriptions.js'
@@ -47,6 +47,19 @@ export class Router {
       this.isPublishing = false
       this.frames.release()
     }
+  }
+
+  /** Before a packet that may be followed by others like it. */
+  forgetLast(): void {
+    this.burst.forget()
+  }
+
+  /**
+   * Delivers packets in bytes[at..limit) that differ from the last one, which was published since `forgetLast` and ends at `at`, in
+   * nothing but their payload, as far as they go to the same receivers in the same form.
+   */
+  publishFollowing(bytes: Buffer, at: number, limit: number, most: number, mostPayload: number): Followed | undefined {
+    return this.isPublishing ? undefined : this.burst.takesFollowing(bytes, at, limit, most, mostPayload)
   }
 
   /** Hands out what is still being gathered: to be called before connections are flushed, and before who gets what changes. */
