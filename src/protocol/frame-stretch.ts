@@ -56,7 +56,7 @@ export class FrameStretch {
   add(frame: Frame, header: number): boolean {
     const { block } = frame
     if (block !== undefined && frame.payload === undefined && frame.bytes[frame.start] === header)
-      return this.extend(frame, block)
+      return this.extend(block, frame.start, frame.end)
     const { size } = frame
     const at = this.end
     if (this.lent !== undefined || size > MOST_COPIED || at + size > BLOCK) return false
@@ -68,30 +68,31 @@ export class FrameStretch {
     return true
   }
 
-  /** Adds a frame that stays where it is. */
-  private extend(frame: Frame, block: SharedBlock): boolean {
+  /** Adds packets that stay where they are. */
+  private extend(block: SharedBlock, start: number, end: number): boolean {
     if (this.start === this.end) {
       block.retain()
       this.lent = block
-      this.start = frame.start
-    } else if (this.lent !== block || this.end !== frame.start) return false
-    this.end = frame.end
+      this.start = start
+    } else if (this.lent !== block || this.end !== start) return false
+    this.end = end
     return true
   }
 
-  /** Bytes that can be added as they are: at most `MOST_COPIED` of them at a time, unless the packets stay where they are. */
+  /** Bytes of packets that can still be copied into this stretch. */
   get room(): number {
-    return this.isInPlace ? Number.POSITIVE_INFINITY : BLOCK - this.end
+    return BLOCK - this.end
   }
 
-  get isInPlace(): boolean {
-    return this.lent !== undefined
-  }
-
-  /** Adds packets that need no change, bytes[start..end), which follow the last one where it came in; there is room for them. */
-  addFollowing(bytes: Buffer, start: number, end: number): void {
-    if (this.lent === undefined) this.ownEnd = this.end += bytes.copy(this.block.bytes, this.end, start, end)
-    else this.end = end
+  /**
+   * Adds packets that are ready to be sent, bytes[start..end): in place if they lie in `block`, otherwise copied, for which there
+   * must be room. False when they cannot be a part of this stretch.
+   */
+  addPackets(bytes: Buffer, start: number, end: number, block: SharedBlock | undefined): boolean {
+    if (block !== undefined) return this.extend(block, start, end)
+    if (this.lent !== undefined) return false
+    this.ownEnd = this.end += bytes.copy(this.block.bytes, this.end, start, end)
+    return true
   }
 
   /** Has the stretch ready to be handed out. */

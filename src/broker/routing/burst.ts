@@ -5,7 +5,7 @@
 import { FrameStretch, MOST_COPIED } from '../../protocol/frame-stretch.js'
 import { PacketRun } from '../../protocol/packet-run.js'
 import { PacketType, type ProtocolVersion } from '../../protocol/packet-types.js'
-import type { Frame, PublishFrames } from '../../protocol/publish-frames.js'
+import type { PublishFrames } from '../../protocol/publish-frames.js'
 import type { BlockPool } from '../../protocol/shared-block.js'
 import type { Message, Publisher } from '../../session/message.js'
 import type { Follower, Subscription } from './receiver.js'
@@ -37,9 +37,8 @@ export class Burst {
   private version: ProtocolVersion = 4
   /** Bytes of the largest packet that all followers take. */
   private mostBytes = 0
-  /** The message taken last, and its frame, until another one comes; only if the frame lies in the message's bytes. */
+  /** The message before, until another one comes: one that others may follow. */
   private last: Message | undefined = undefined
-  private lastFrame: Frame | undefined = undefined
   /** Number of the last change of subscriptions that `followers` takes into account. */
   private changes = 0
   /** Messages in the stretch, and the bytes of their payloads. */
@@ -59,8 +58,10 @@ export class Burst {
     this.forget()
     if (message.topic !== this.topic || message.publisher !== this.publisher || !isPlain(message)) {
       this.end()
-      this.topic = isPlain(message) ? message.topic : undefined
       this.publisher = message.publisher
+      if (!isPlain(message)) return false
+      this.topic = message.topic
+      this.last = message
       return false
     }
     if (this.isApart) return false
@@ -78,7 +79,9 @@ export class Burst {
     }
     this.followers = followers
     this.version = version
-    this.mostBytes = followers.reduce((most, each) => Math.min(most, each.maximumPacketSize), Number.POSITIVE_INFINITY)
+    this.mostBytes = Number.POSITIVE_INFINITY
+    for (let i = 0; i < followers.length; i++)
+      this.mostBytes = Math.min(this.mostBytes, (followers[i] as Follower).maximumPacketSize)
     this.changes = this.subscriptions.changes
     this.isOpen = true
     this.stretch.begin()
@@ -103,10 +106,7 @@ export class Burst {
     }
     this.count++
     this.payloadBytes += message.size
-    if (frame.payload === undefined && frame.bytes === message.bytes) {
-      this.last = message
-      this.lastFrame = frame
-    }
+    this.last = message
     return true
   }
 
@@ -116,32 +116,37 @@ export class Burst {
   }
 
   /**
-   * Takes packets in bytes[at..limit) that differ from the last one, which was taken and ends at `at`, in nothing but their payload.
+   * Takes packets in bytes[at..limit) that differ from the message before, which ends at `at`, in nothing but their payload.
    * Undefined when there are none.
    * @param most bytes of the largest packet that is taken
    * @param mostPayload bytes of the largest payload that is taken
    */
   takesFollowing(bytes: Buffer, at: number, limit: number, most: number, mostPayload: number): Followed | undefined {
-    const { last, lastFrame: frame, stretch, run } = this
-    if (last === undefined || frame === undefined || last.bytes !== bytes || last.payloadEnd !== at) return undefined
+    const { last, stretch, run } = this
+    if (last === undefined || last.bytes !== bytes || last.payloadEnd !== at) return undefined
+    if (this.isOpen ? this.changes !== this.subscriptions.changes : !this.open(last)) return undefined
+    this.frames.use(last)
+    const frame = this.frames.frame(this.version, false)
+    // As it came, which is how the others come.
+    if (frame.bytes !== bytes) return undefined
+    const { block } = last
     let fields = frame.start + 1
     while ((bytes[fields++] as number) >= 0x80) {}
-    const largest = Math.min(most, this.mostBytes, stretch.isInPlace ? Number.POSITIVE_INFINITY : MOST_COPIED)
+    const largest = Math.min(most, this.mostBytes, block === undefined ? MOST_COPIED : Number.POSITIVE_INFINITY)
     let count = 0
     let payloadBytes = 0
     let end = at
     for (let isFresh = false; end < limit; ) {
-      const reach = Math.min(limit, end + stretch.room)
+      const reach = block === undefined ? Math.min(limit, end + stretch.room) : limit
       run.find(frame.view, fields, last.payloadStart, end, reach, largest, mostPayload)
-      if (run.count > 0) {
-        stretch.addFollowing(bytes, end, run.end)
+      if (run.count > 0 && stretch.addPackets(bytes, end, run.end, block)) {
         this.count += run.count
         this.payloadBytes += run.payloadBytes
         count += run.count
         payloadBytes += run.payloadBytes
         end = run.end
         isFresh = false
-      } else if (reach === limit || isFresh) break
+      } else if (isFresh || (run.count === 0 && reach === limit)) break
       else {
         this.handOut()
         stretch.begin()
@@ -181,8 +186,9 @@ function isPlain({ qos, retain, expiresAt }: Message): boolean {
 
 /** Whether one encoding serves all. */
 function areAlike(followers: readonly Follower[]): boolean {
-  const newer = followers.filter(({ version }) => version === 5).length
-  return newer === 0 || newer === followers.length
+  const isNew = followers[0]?.version === 5
+  for (let i = 1; i < followers.length; i++) if (((followers[i] as Follower).version === 5) !== isNew) return false
+  return true
 }
 
 /** Undefined when one of the receivers has to look at each message. */

@@ -57,9 +57,14 @@ export class Router {
   /**
    * Delivers packets in bytes[at..limit) that differ from the last one, which was published since `forgetLast` and ends at `at`, in
    * nothing but their payload, as far as they go to the same receivers in the same form.
+   * @param most bytes of the largest packet that is taken
+   * @param mostPayload bytes of the largest payload that is taken
    */
   publishFollowing(bytes: Buffer, at: number, limit: number, most: number, mostPayload: number): Followed | undefined {
-    return this.isPublishing ? undefined : this.burst.takesFollowing(bytes, at, limit, most, mostPayload)
+    if (this.isPublishing) return undefined
+    const followed = this.burst.takesFollowing(bytes, at, limit, most, mostPayload)
+    this.frames.release()
+    return followed
   }
 
   /** Hands out what is still being gathered: to be called before connections are flushed, and before who gets what changes. */
