@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { type Broker, CORES, type Command, type ExtraSettings, findBrokers, pinned, startBroker } from './brokers.js'
+import { GUARD } from './guard.js'
 import { cpuSeconds, peakResidentBytes, residentBytes } from './process-usage.js'
 import { type JudgedRun, judge, PLAIN, type Run, tableHead, tableRows } from './report.js'
 import { type ListenerKind, LOGIN_STORM_CLIENTS, type Measures, SCENARIOS, type Scenario } from './scenarios.js'
@@ -18,6 +19,7 @@ const HELP = `npm run bench -- [options]
   --seconds N        measured time per run after one second of warm-up (2)
   --rounds N         runs of each broker in each scenario, in turn; the best counts (3)
   --generator FILE   a program to use as load generator, with the arguments of test/bench/load.ts
+  --guarded          tsmq with an ACL file of 1,000 rules, a password file of 10,000 users and the log that is usual
   --json             one JSON array instead of the table`
 
 /** Time for a broker without clients to settle before it is watched, and for how long at least. */
@@ -37,6 +39,8 @@ interface Settings {
   readonly seconds: number
   readonly rounds: number
   readonly generator: string | undefined
+  /** Whether tsmq has rules and users to look at. */
+  readonly isGuarded: boolean
 }
 
 /** Runs the suite with the words of the command line; throws an `Error` for one it does not know. */
@@ -50,6 +54,7 @@ export async function runBrokerSuite(words: readonly string[]): Promise<void> {
       seconds: { type: 'string', default: '2' },
       rounds: { type: 'string', default: '3' },
       generator: { type: 'string' },
+      guarded: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -64,6 +69,7 @@ export async function runBrokerSuite(words: readonly string[]): Promise<void> {
     seconds: Number(values.seconds),
     rounds: Number(values.rounds),
     generator: values.generator,
+    isGuarded: values.guarded,
   }
   if (!(settings.seconds > 0)) throw new Error(`--seconds ${values.seconds}: expected a number above 0`)
   if (!(settings.rounds >= 1)) throw new Error(`--rounds ${values.rounds}: expected a number of at least 1`)
@@ -132,7 +138,9 @@ async function measure(scenario: Scenario, broker: Broker, settings: Settings): 
   const isStorm = scenario.program === 'login-storm'
   const core = isStorm ? undefined : CORES.broker
   try {
-    const running = await startBroker(broker, core, isStorm ? stormSettings() : ownSettings(scenario))
+    const own = isStorm ? stormSettings() : ownSettings(scenario)
+    const isGuarded = settings.isGuarded && !isStorm && broker.name === 'tsmq'
+    const running = await startBroker(broker, core, isGuarded ? both(own, GUARD) : own)
     try {
       const measures =
         scenario.program === 'nothing'
@@ -152,6 +160,10 @@ function stormSettings(): ExtraSettings {
     lines: ['password_file {folder}/passwords'],
     files: { passwords: stormPasswordFile(LOGIN_STORM_CLIENTS) },
   }
+}
+
+function both(one: ExtraSettings, other: ExtraSettings): ExtraSettings {
+  return { lines: [...one.lines, ...other.lines], files: { ...one.files, ...other.files } }
 }
 
 function ownSettings({ listener, lines = [] }: Scenario): ExtraSettings {

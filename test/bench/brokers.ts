@@ -86,11 +86,12 @@ export async function startBroker(
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'tsmq-bench-'))
   const confFile = join(folder, 'bench.conf')
-  const lines = [`listener ${port} 127.0.0.1`, 'allow_anonymous true', 'log_dest stderr', 'log_type error']
+  const lines = [`listener ${port} 127.0.0.1`, 'allow_anonymous true', 'log_dest stderr']
+  if (!extra.lines.some((line) => line.startsWith('log_type '))) lines.push('log_type error')
   // Started by root, Mosquitto would become a user who cannot read what is written here.
   if (process.getuid?.() === 0) lines.unshift('user root')
   const otherPort = String(await freePort())
-  const extraLines = extra.lines.map((line) => line.replace('{folder}', folder).replace('{other-port}', otherPort))
+  const extraLines = extra.lines.map((line) => line.replaceAll('{folder}', folder).replace('{other-port}', otherPort))
   writeFileSync(confFile, `${[...lines, ...extraLines].join('\n')}\n`)
   for (const [name, content] of Object.entries(extra.files)) writeFileSync(join(folder, name), content, { mode: 0o600 })
 
