@@ -12,8 +12,11 @@ import { loadPskFile } from '../access/psk-file.js'
 import type { Config, ListenerConfig } from '../options/config.js'
 import { isIdentifiedByHandshake } from './identity.js'
 
-/** `undefined` lets the client in; anything else says in words which check failed. */
-export type Refusal = string | undefined
+/** Which check of a login failed, in words, and what of it the client may hear: not whether there is such a user, nor what failed here. */
+export interface LoginRefusal {
+  readonly reason: string
+  readonly told: string
+}
 
 const OPEN = new Acl(undefined)
 
@@ -90,23 +93,25 @@ export class AccessControl {
     this.warnings = warnings
   }
 
-  /** Judges the credentials of a CONNECT; at once where nothing has to be computed. */
+  /** Judges the credentials of a CONNECT, at once where nothing has to be computed: `undefined` lets the client in. */
   authenticate(
     listener: ListenerConfig,
     username: string | undefined,
     password: Uint8Array | undefined,
     applicant: Applicant,
-  ): Refusal | Promise<Refusal> {
+  ): LoginRefusal | undefined | Promise<LoginRefusal | undefined> {
     if (isIdentifiedByHandshake(listener)) return undefined
     const { password_file: file } = listener
-    if (username === undefined) return listener.allow_anonymous ? undefined : 'anonymous clients are not allowed'
-    if (file === undefined) return listener.allow_anonymous ? undefined : 'there is no password file to check against'
+    if (username === undefined)
+      return listener.allow_anonymous ? undefined : openly('anonymous clients are not allowed')
+    if (file === undefined)
+      return listener.allow_anonymous ? undefined : openly('there is no password file to check against')
     const authenticator = this.authenticators.get(file)
-    if (authenticator === undefined) return 'the password file is not loaded'
+    if (authenticator === undefined) return openly('the password file is not loaded')
     if (password !== undefined && authenticator.checkCached(username, password)) return undefined
     return authenticator.check(username, password, applicant).then(
-      (result) => refusalTexts[result],
-      (error) => `${FAILED}: ${error instanceof Error ? error.message : error}`,
+      (result) => refusals[result],
+      (error) => ({ reason: `${FAILED}: ${error instanceof Error ? error.message : error}`, told: FAILED }),
     )
   }
 
@@ -123,7 +128,11 @@ export class AccessControl {
   }
 
   /** Why a connected client, admitted by `credential` under earlier rules, would not be let in again; undefined if it would. */
-  refusalNow(listener: ListenerConfig, username: string | undefined, credential: string | undefined): Refusal {
+  refusalNow(
+    listener: ListenerConfig,
+    username: string | undefined,
+    credential: string | undefined,
+  ): string | undefined {
     // Whether its certificate or key still counts is known to net/tls.
     if (isIdentifiedByHandshake(listener)) return undefined
     const isAnonymous = username === undefined || listener.password_file === undefined
@@ -141,18 +150,18 @@ export class AccessControl {
   }
 }
 
+/** What may be told of a name and of a password is the same, whichever is wrong (CWE-204). */
+const NOT_ACCEPTED = 'wrong username or password'
 const FAILED = 'the check failed'
 
-/** What a client may hear of why its password is not accepted: not whether there is such a user (CWE-204), nor what failed here. */
-export function toldOf(refusal: string): string {
-  if (refusal === refusalTexts['unknown-user'] || refusal === refusalTexts['wrong-password'])
-    return 'wrong username or password'
-  return refusal.startsWith(FAILED) ? FAILED : refusal
-}
-
-const refusalTexts = {
+const refusals = {
   accepted: undefined,
-  'unknown-user': 'no such user',
-  'wrong-password': 'wrong password',
-  busy: 'too many logins at once',
+  'unknown-user': { reason: 'no such user', told: NOT_ACCEPTED },
+  'wrong-password': { reason: 'wrong password', told: NOT_ACCEPTED },
+  busy: openly('too many logins at once'),
 } as const
+
+/** What the client may hear as well. */
+function openly(reason: string): LoginRefusal {
+  return { reason, told: reason }
+}

@@ -122,7 +122,7 @@ export class HttpApi {
     const { config } = visit.listener
     const applicant = { address: visit.address, isWaiting: () => !request.socket.destroyed }
     const refusal = await access.authenticate(config, credentials?.username, credentials?.password, applicant)
-    if (refusal !== undefined) return refusal
+    if (refusal !== undefined) return refusal.reason
     if (access.rightsFor(config, credentials?.username, CLIENT_ID).mayRead(path)) return undefined
     return 'the ACL does not let it be read'
   }

@@ -11,7 +11,6 @@ import { NO_PROPERTIES } from '../../protocol/properties.js'
 import { ProtocolError } from '../../protocol/protocol-error.js'
 import { Reader } from '../../protocol/reader.js'
 import { ReasonCode, returnCodeFor } from '../../protocol/reason-codes.js'
-import { toldOf } from '../access-control.js'
 import type { BrokerContext } from '../context.js'
 import { isIdentifiedByHandshake, usernameOf } from '../identity.js'
 import type { OpenListener } from '../open-listener.js'
@@ -155,7 +154,7 @@ export class Login {
       andThen(access.authenticate(listener.config, username, password, applicant), (refusal): Identity | Refused =>
         refusal === undefined
           ? { clientId, username, isVouchedFor: false }
-          : { reasonCode: ReasonCode.NOT_AUTHORIZED, reason: refusal, told: toldOf(refusal) },
+          : { reasonCode: ReasonCode.NOT_AUTHORIZED, ...refusal },
       )
     if (points.authenticate === undefined && points.connect === undefined) return check()
     const login = loginRequest(listener, this.peer, connect, clientId)
