@@ -19,15 +19,27 @@ const commands = ['src/cli/tsmq-pub.ts', 'src/cli/tsmq-sub.ts', 'src/cli/tsmq-pa
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 rmSync(join(root, 'build'), { recursive: true, force: true })
 /** Read at every start of a command, or modules, which Node 20 does not `require`. */
-const bundled = ['yargs-parser', 'chalk', 'ora']
+const bundled = ['yargs', 'chalk', 'ora']
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const external = Object.keys(dependencies).filter((name) => !bundled.includes(name))
+
+/** Of yargs only its parser is needed; what lays out its help takes longer to load than a command runs. */
+const parserOnly = {
+  name: 'parser-only',
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /./ }, async ({ path, pluginData, importer, ...rest }) => {
+      if (pluginData === 'asked' || !importer.includes(join('node_modules', 'yargs', 'helpers'))) return undefined
+      return { ...(await resolve(path, { ...rest, importer, pluginData: 'asked' })), sideEffects: false }
+    })
+  },
+}
 
 await Promise.all([
   // One at a time: what two commands share would be split off into files that each of them has to find and read.
   ...modules.map((entry) =>
     build({
       ...common,
+      plugins: [parserOnly],
       entryPoints: [entry],
       outdir: 'dist',
       entryNames: '[name]',
@@ -42,6 +54,7 @@ await Promise.all([
   build({
     ...common,
     entryPoints: commands,
+    plugins: [parserOnly],
     format: 'cjs',
     outdir: 'dist',
     entryNames: '[name]',

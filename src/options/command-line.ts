@@ -1,6 +1,6 @@
 // argv → values, for every command. Mosquitto's style is stricter than yargs': each option is a word of its own and the next word
 // is its value whatever it looks like (`-m -5`); `--opt=value` works too. argv is brought into one form first, then parsed.
-import parseArguments from 'yargs-parser'
+import { Parser } from 'yargs/helpers'
 import { urlParts } from './broker-url.js'
 import { nearest } from './nearest.js'
 import { type Flag, hasValue, type Option, type ValuesOf, valuesOf } from './option.js'
@@ -159,12 +159,12 @@ function unknownOption(word: string, byFlag: ReadonlyMap<string, Flag>): string 
   return `unknown option ${quoted(word)}${guess ? `; did you mean ${guess}?` : ''}`
 }
 
-/** The options by name: `--name text` is the one form that yargs-parser is given. */
+/** The options by name: `--name text` is the one form that yargs is given. */
 function collect(table: readonly Flag[], given: readonly Given[]): Map<string, unknown> {
   const withValue = given.filter(({ row }) => row.kind !== 'flag').map(({ row }) => row.name)
   const without = given.filter(({ row }) => row.kind === 'flag').map(({ row }) => row.name)
   const words = given.flatMap(({ row, text }) => (row.kind === 'flag' ? [`--${row.name}`] : [`--${row.name}`, text]))
-  const parsed = parseArguments(words, {
+  const parsed = Parser(words, {
     string: withValue,
     boolean: without,
     narg: Object.fromEntries(withValue.map((name) => [name, 1])),
