@@ -3,10 +3,9 @@
 // that were connected before the files of their listener changed.
 
 import type { X509Certificate } from 'node:crypto'
+import { trustedIssuer } from './authority-chain.js'
 import { issuerOf, type RevocationList } from './der-fields.js'
 
-/** Most certificates between a client's and the authority that signs itself. */
-const MOST_ISSUERS = 10
 /** Extended key usage "TLS client" and "any" (RFC 5280 section 4.2.1.12). */
 const CLIENT_USES = ['1.3.6.1.5.5.7.3.2', '2.5.29.37.0']
 
@@ -22,16 +21,7 @@ export function isIssuedBy(
 ): boolean {
   const uses: readonly string[] | undefined = leaf.keyUsage
   if (uses !== undefined && !uses.some((use) => CLIENT_USES.includes(use))) return false
-  let below = leaf
-  for (let i = 0; i < MOST_ISSUERS; i++) {
-    const hasSigned = (each: X509Certificate) => each.ca && below.checkIssued(each) && below.verify(each.publicKey)
-    const authority = trusted.find(hasSigned)
-    if (authority?.checkIssued(authority) === true) return true
-    const issuer = authority ?? shown.find(hasSigned)
-    if (issuer === undefined) return false
-    below = issuer
-  }
-  return false
+  return trustedIssuer(leaf, trusted, shown) !== undefined
 }
 
 /** Why a certificate that was accepted once is not any more: a sentence without its beginning, undefined when it still is. */

@@ -72,8 +72,12 @@ export function certificateReason(code: string, leaf: PeerCertificate): string {
 
 /** A broker's certificate that was not accepted, in words. */
 export function serverCertificateReason(code: string, leaf: PeerCertificate): string {
-  const what = code === 'INVALID_PURPOSE' ? 'not meant for servers' : verification(code, leaf)
-  return `certificate of the broker, ${nameOf(leaf.subject)}: ${what}`
+  return serverCertificateFault(code === 'INVALID_PURPOSE' ? 'not meant for servers' : verification(code, leaf), leaf)
+}
+
+/** The same where it is known what is wrong. */
+export function serverCertificateFault(fault: string, leaf: PeerCertificate): string {
+  return `certificate of the broker, ${nameOf(leaf.subject)}: ${fault}`
 }
 
 function verification(code: string, leaf: PeerCertificate): string {
@@ -98,7 +102,8 @@ function earliestEnd(leaf: PeerCertificate): string {
   return ends.get(Math.min(...ends.keys())) ?? leaf.valid_to
 }
 
-function day(time: string): string {
+/** @param time in ms since 1970, or as a certificate has it */
+export function day(time: string | number): string {
   const date = new Date(time)
-  return Number.isNaN(date.getTime()) ? time : date.toISOString().slice(0, 10)
+  return Number.isNaN(date.getTime()) ? `${time}` : date.toISOString().slice(0, 10)
 }

@@ -12,6 +12,7 @@ import {
   TLSSocket,
   type TLSSocketOptions,
 } from 'node:tls'
+import { certificatesShown } from './authority-chain.js'
 import { commonName, rfc2253Subject } from './certificate-name.js'
 import { faultNow, isIssuedBy } from './client-chain.js'
 import type { RevocationList } from './der-fields.js'
@@ -103,9 +104,6 @@ interface ServerSocketOptions extends TLSSocketOptions {
   readonly pskIdentityHint?: string
   readonly pskCallback?: (socket: TLSSocket, identity: string) => Buffer | null
 }
-
-/** Most certificates that are looked at behind a client's. */
-const MOST_SHOWN = 10
 
 /** Alerts of a client that finds a certificate wrong which is in order. */
 const REFUSALS: ReadonlySet<string> = new Set([
@@ -210,7 +208,7 @@ export class TlsAcceptor {
     const left = failing(secured, outcome, (error) => this.reasonOf(secured, error, wanted))
     secured.once('secure', () => {
       secured.off('close', left)
-      const chain = this.rules.clientCertificate === 'unused' ? [] : chainOf(secured)
+      const chain = this.rules.clientCertificate === 'unused' ? [] : certificatesShown(secured)
       const fault = this.faultOf(secured, chain[0])
       if (fault === undefined) {
         // Errors of an established connection are only told in this event.
@@ -279,14 +277,6 @@ export class TlsAcceptor {
     const fault = faultNow(leaf, this.authorities, shown, this.revocationLists)
     return fault && `client certificate of ${subjectName(leaf)}: ${fault}`
   }
-}
-
-/** The certificate of the peer and those that it has shown behind it. Node gives the latter away only once. */
-function chainOf(socket: TLSSocket): readonly X509Certificate[] {
-  const chain: X509Certificate[] = []
-  let each = socket.getPeerX509Certificate()
-  for (; each !== undefined && chain.length < MOST_SHOWN; each = each.issuerCertificate) chain.push(each)
-  return chain
 }
 
 /** Reports a socket that ends before its handshake has; the listener returned is to be removed when it has. */
