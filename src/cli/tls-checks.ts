@@ -50,5 +50,5 @@ function checkBridge(bridge: BridgeConfig, findings: Findings, now: number): voi
   check.identity(certfile, keyfile)
   check.authorities(bridge.bridge_cafile, bridge.bridge_capath)
   const [address] = bridge.address
-  if (check.isUsable && address !== undefined) check.attempt(() => bridgeTarget(bridge, address))
+  if (check.isUsable && address !== undefined) check.attempt(() => bridgeTarget(bridge, address, () => now))
 }

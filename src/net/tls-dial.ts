@@ -2,6 +2,7 @@
 // with the names it is for and the name that was asked for. Files are read by tls-files, causes worded by dial-causes and
 // tls-reasons.
 
+import type { X509Certificate } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -15,12 +16,21 @@ import {
   type SecureContextOptions,
   type TLSSocket,
 } from 'node:tls'
+import { certificatesShown } from './authority-chain.js'
 import type { DialLayer, HostPort, LayerOutcome } from './dial.js'
 import { causeOf, codeOf } from './dial-causes.js'
+import type { Staple } from './ocsp.js'
 import { readStream } from './plain-socket.js'
 import { systemAuthorities } from './system-authorities.js'
-import { CLIENT_FLAGS, type DirectiveNames, readAuthorities, readIdentity, TlsFileError } from './tls-files.js'
-import { serverCertificateReason } from './tls-reasons.js'
+import {
+  CLIENT_FLAGS,
+  certificatesIn,
+  type DirectiveNames,
+  readAuthorities,
+  readIdentity,
+  TlsFileError,
+} from './tls-files.js'
+import { serverCertificateFault, serverCertificateReason } from './tls-reasons.js'
 
 export interface TlsDialRules {
   /** Whom to trust; the system's authorities with `usesSystem`. */
@@ -44,7 +54,12 @@ export interface TlsDialRules {
   readonly ignoresName?: boolean
   /** Over a Unix socket, where no host has a name. */
   readonly isLocal: boolean
+  /** Has an OCSP response asked for, and says what is wrong with what came. */
+  readonly judgeStaple?: StapleJudge | undefined
 }
+
+/** What is wrong with the OCSP response for a certificate that has been verified up to one of `trusted`. */
+export type StapleJudge = (staple: Staple, trusted: readonly X509Certificate[]) => string | undefined
 
 /** What settings are called in messages. */
 export interface TlsDialNames extends DirectiveNames {
@@ -58,6 +73,8 @@ export class TlsDialer implements DialLayer {
   readonly suspicion: string | undefined = undefined
   private readonly rules: TlsDialRules
   private readonly context: SecureContext
+  /** For the judge of OCSP responses. */
+  private readonly trusted: readonly X509Certificate[]
 
   /**
    * @param names what the files are called in messages
@@ -70,10 +87,13 @@ export class TlsDialer implements DialLayer {
     if (psk === undefined)
       this.suspicion =
         certfile === undefined ? 'it may ask for a client certificate' : 'it may not accept the client certificate'
-    const authorities = readAuthorities(rules.cafile, rules.capath, names).map((each) => each.toString())
+    const authorities = readAuthorities(rules.cafile, rules.capath, names)
+    const system = rules.usesSystem ? systemAuthorities() : []
+    const fromSystem = () => system.flatMap((pem) => certificatesIn('TLS', 'authorities of the system', pem))
+    this.trusted = rules.judgeStaple === undefined ? [] : [...authorities, ...fromSystem()]
     const settings: SecureContextOptions = {
       ...(certfile !== undefined && keyfile !== undefined && readIdentity(certfile, keyfile, names)),
-      ca: [...authorities, ...(rules.usesSystem ? systemAuthorities() : [])],
+      ca: [...authorities.map((each) => each.toString()), ...system],
       ciphers: cipherList(rules),
       minVersion,
       ...(psk !== undefined && { maxVersion: 'TLSv1.2' }),
@@ -92,7 +112,7 @@ export class TlsDialer implements DialLayer {
   }
 
   open(socket: Duplex, { host }: HostPort, { take, opened, failed }: LayerOutcome): () => void {
-    const { alpn, keyLog, psk, isLocal } = this.rules
+    const { alpn, keyLog, psk, isLocal, judgeStaple } = this.rules
     const secured = connect({
       socket,
       secureContext: this.context,
@@ -102,12 +122,17 @@ export class TlsDialer implements DialLayer {
       ...(isIP(host) === 0 && !isLocal && { servername: host }),
       ...(alpn !== undefined && { ALPNProtocols: [alpn] }),
       ...(psk !== undefined && { pskCallback: () => ({ psk: psk.key, identity: psk.identity }) }),
+      ...(judgeStaple !== undefined && { requestOCSP: true }),
+    })
+    let response: Buffer | undefined
+    secured.once('OCSPResponse', (bytes: Buffer | null) => {
+      response = bytes ?? undefined
     })
     if (keyLog !== undefined) secured.on('keylog', (line: Buffer) => this.log(keyLog, line))
     const onError = (error: Error) => failed(handshakeReason(error), codeOf(error).startsWith('ERR_SSL_'))
     secured.once('error', onError)
     secured.once('secureConnect', () => {
-      const fault = this.faultOf(secured, host)
+      const fault = this.faultOf(secured, host, response)
       if (fault !== undefined) {
         failed(fault, true)
         return
@@ -123,14 +148,16 @@ export class TlsDialer implements DialLayer {
         .destroy()
   }
 
-  /** What is wrong with the broker's certificate. */
-  private faultOf(socket: TLSSocket, host: string): string | undefined {
-    const { psk, verifies, isLocal, ignoresName = false } = this.rules
+  /** What is wrong with the broker's certificate. @param response of OCSP, stapled to it */
+  private faultOf(socket: TLSSocket, host: string, response: Buffer | undefined): string | undefined {
+    const { psk, verifies, isLocal, ignoresName = false, judgeStaple } = this.rules
     if (psk !== undefined || !verifies) return undefined
     const certificate = socket.getPeerCertificate(true)
     if (!socket.authorized) return serverCertificateReason(String(socket.authorizationError), certificate)
-    if (isLocal || ignoresName || checkServerIdentity(host, certificate) === undefined) return undefined
-    return `the certificate of the broker is for ${namesOf(certificate).join(', ')} and not for ${host}`
+    if (!isLocal && !ignoresName && checkServerIdentity(host, certificate) !== undefined)
+      return `the certificate of the broker is for ${namesOf(certificate).join(', ')} and not for ${host}`
+    const fault = judgeStaple?.({ response, certificates: certificatesShown(socket) }, this.trusted)
+    return fault && serverCertificateFault(fault, certificate)
   }
 }
 

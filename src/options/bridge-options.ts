@@ -122,8 +122,7 @@ export const bridgeOptions = [
     scope: 'bridge',
     reload: 'yes',
     default: false,
-    later: ['true', '1'],
-    help: 'Require a stapled OCSP response.',
+    help: 'Connect only if the remote broker staples an OCSP response that says its certificate is good.',
   },
   {
     name: 'bridge_tls_use_os_certs',

@@ -19,6 +19,7 @@ const needs: readonly Need[] = [
   { name: 'bridge_ciphers_tls1.3', needs: CERTIFICATE_TLS },
   { name: 'bridge_tls_version', needs: TLS },
   { name: 'bridge_alpn', needs: TLS },
+  { name: 'bridge_require_ocsp', needs: CERTIFICATE_TLS },
   { name: 'bridge_insecure', needs: CERTIFICATE_TLS, harmless: true },
   { name: 'remote_password', needs: ['remote_username', ...VERSION_5] },
   { name: 'bridge_receive_maximum', needs: VERSION_5, harmless: true },

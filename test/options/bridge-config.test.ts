@@ -86,7 +86,11 @@ const problems: readonly (readonly [lines: string, problem: RegExp])[] = [
   [`${BASE}start_type lazy\ncleansession true\n`, /start_type lazy does not go with local_cleansession true/],
   [`${BASE}start_type manual\n`, /must be one of automatic, lazy, once/],
   [`${BASE}notifications false\nnotification_topic t\n`, /nothing is published/],
-  [`${BASE}bridge_require_ocsp true\n`, /bridge_require_ocsp true is not supported/],
+  [`${BASE}bridge_require_ocsp true\n`, /:4: of bridge b bridge_require_ocsp needs bridge_cafile or/],
+  [
+    `${BASE}bridge_require_ocsp true\nbridge_psk 00ff\nbridge_identity i\n`,
+    /bridge_require_ocsp needs bridge_cafile or/,
+  ],
   [`${BASE}bridge_tcp_keepalive 60 10\n`, /:4: bridge_tcp_keepalive needs IDLE INTERVAL COUNT/],
   [`${BASE}bridge_tcp_user_timeout 60\n`, /bridge_tcp_user_timeout is not supported: .*keepalive_interval/],
   [`${BASE}topic a#\n`, /of bridge b topic 'a#' cannot be used: 'a#' is not a valid topic filter/],
@@ -131,6 +135,8 @@ for (const [lines, warning] of harmless)
 
 const fine = [
   `${BASE}bridge_require_ocsp false\n`,
+  `${BASE}bridge_require_ocsp true\n${TLS}`,
+  `${BASE}bridge_require_ocsp true\nbridge_tls_use_os_certs true\n`,
   `${BASE}start_type lazy\ncleansession true\nlocal_cleansession false\n`,
   `${BASE}remote_password p\nbridge_protocol_version mqttv50\n`,
   `${BASE}bridge_certfile f\nbridge_keyfile f\nbridge_tls_use_os_certs true\nbridge_tls_version tlsv1.2\n`,

@@ -17,6 +17,16 @@ export interface ClientCertificate {
   readonly key: string
 }
 
+interface OcspOptions {
+  /** Who has issued the certificate that is asked about. */
+  readonly issuer?: string
+  readonly signer?: string
+  /** What the issuer's index has of it: valid, revoked, nothing. */
+  readonly entry?: 'V' | 'R' | 'unknown'
+  /** By which the certificate is named. */
+  readonly hash?: 'sha1' | 'sha256'
+}
+
 interface Request {
   /** As on the command line of openssl: `/O=Org/CN=name`. */
   readonly subject: string
@@ -42,6 +52,7 @@ const REQUESTS: Readonly<Record<string, Request>> = {
   odd: { subject: '/C=DE/O=Müller, Söhne \\+ Co/CN=a\\+b;"c"/OU=x=y' },
   multiple: { subject: '/O=Org/OU=one+CN=several' },
   server_only: { subject: '/CN=server only', extensions: 'extendedKeyUsage=serverAuth' },
+  responder: { subject: '/CN=Responder', extensions: 'extendedKeyUsage=OCSPSigning' },
   client_only: { subject: '/CN=client only', extensions: 'extendedKeyUsage=clientAuth' },
   revoked: { subject: '/CN=revoked' },
   stranger: { subject: '/CN=stranger', by: 'other' },
@@ -100,6 +111,19 @@ export class Certificates {
   subject(name: string): string {
     const printed = this.openssl('x509', '-in', `${name}.crt`, '-noout', '-subject', '-nameopt', 'RFC2253')
     return printed.trim().replace(/^subject=/, '')
+  }
+
+  /** What `openssl ocsp` says of a certificate, valid for a day from now. @param signer the issuer, or a responder of it */
+  ocspResponse(name: string, { issuer = 'ca', signer = issuer, entry = 'V', hash = 'sha1' }: OcspOptions = {}): Buffer {
+    const serial = this.openssl('x509', '-in', `${name}.crt`, '-noout', '-serial').trim().replace('serial=', '')
+    const revokedOn = entry === 'R' ? '260903040506Z' : ''
+    // Of nobody's certificate: the responder does not know this one.
+    const known = entry === 'unknown' ? ['V', 'FF'] : [entry, serial]
+    writeFileSync(this.path('ocsp.index'), `${known[0]}\t400101000000Z\t${revokedOn}\t${known[1]}\tunknown\t/CN=x\n`)
+    const responder = ['-index', 'ocsp.index', '-CA', `${issuer}.crt`, '-ndays', '1', '-noverify']
+    const signing = ['-rsigner', `${signer}.crt`, '-rkey', `${signer}.key`, '-respout', 'ocsp.der']
+    this.openssl('ocsp', ...responder, ...signing, '-issuer', `${issuer}.crt`, `-${hash}`, '-cert', `${name}.crt`)
+    return readFileSync(this.path('ocsp.der'))
   }
 
   remove(): void {

@@ -4,6 +4,7 @@
 import { DEFAULT_CIPHERS } from 'node:tls'
 import type { DialLayer, DialTarget } from '../../net/dial.js'
 import { setProbes } from '../../net/keep-alive.js'
+import { stapleFault } from '../../net/ocsp.js'
 import { TlsDialer } from '../../net/tls-dial.js'
 import { WebSocketDialer } from '../../net/websocket-dial.js'
 import type { BridgeConfig } from '../../options/bridge-config.js'
@@ -21,10 +22,18 @@ const NAMES = {
 const DEFAULTS = DEFAULT_CIPHERS.split(':')
 const isSuite = (name: string) => name.startsWith('TLS_')
 
-/** Where to connect to. @throws TlsFileError when a file cannot be used */
-export function bridgeTarget(config: BridgeConfig, { host, port, webSocket }: BridgeAddress): DialTarget {
+/**
+ * Where to connect to.
+ * @param clock in ms since 1970
+ * @throws TlsFileError when a file cannot be used
+ */
+export function bridgeTarget(
+  config: BridgeConfig,
+  { host, port, webSocket }: BridgeAddress,
+  clock: () => number,
+): DialTarget {
   const layers: DialLayer[] = []
-  const tls = tlsLayer(config, port === 0)
+  const tls = tlsLayer(config, port === 0, clock)
   if (tls !== undefined) layers.push(tls)
   if (webSocket !== undefined) layers.push(new WebSocketDialer(webSocket.path, webSocket.isSecure))
   return { ...plainTarget(config, { host, port }), layers }
@@ -37,7 +46,7 @@ export function plainTarget(config: BridgeConfig, { host, port }: BridgeAddress)
   return { host, port, localAddress, onSocket: keepAlive && ((socket) => setProbes(socket, keepAlive)) }
 }
 
-function tlsLayer(config: BridgeConfig, isLocal: boolean): TlsDialer | undefined {
+function tlsLayer(config: BridgeConfig, isLocal: boolean, clock: () => number): TlsDialer | undefined {
   const { bridge_cafile: cafile, bridge_capath: capath, bridge_tls_use_os_certs: usesSystem } = config
   const { bridge_identity: identity, bridge_psk: key } = config
   const psk = identity === undefined || key === undefined ? undefined : { identity, key: Buffer.from(key, 'hex') }
@@ -57,6 +66,7 @@ function tlsLayer(config: BridgeConfig, isLocal: boolean): TlsDialer | undefined
       verifies: true,
       ignoresName: config.bridge_insecure,
       isLocal,
+      judgeStaple: config.bridge_require_ocsp ? (staple, trusted) => stapleFault(staple, trusted, clock()) : undefined,
     },
     NAMES,
   )

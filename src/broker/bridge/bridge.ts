@@ -150,7 +150,7 @@ export class Bridge implements LinkOwner, SessionClient {
     this.phase = 'connecting'
     context.log.notice(`Connecting bridge ${this.config.name} (${hostAndPort(address)})`)
     try {
-      const target = bridgeTarget(this.config, address)
+      const target = bridgeTarget(this.config, address, context.clock)
       const packet = this.parts.connect.packet(context.config, context.neighbours.name)
       const settings = { clock, memory, topics, watcher: this.watcher, connectTimeout: CONNECT_TIMEOUT }
       this.link = new Link(target, packet, this, settings)
