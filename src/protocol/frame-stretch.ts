@@ -79,20 +79,27 @@ export class FrameStretch {
     return true
   }
 
+  /** Whether packets that are ready to be sent can be added, from `start` on in `block`, or copied: the next one at least. */
+  takes(start: number, block: SharedBlock | undefined): boolean {
+    if (this.start === this.end && block !== undefined) return true
+    return this.lent === block && (block === undefined ? this.room >= MOST_COPIED : this.end === start)
+  }
+
   /** Bytes of packets that can still be copied into this stretch. */
   get room(): number {
     return BLOCK - this.end
   }
 
-  /**
-   * Adds packets that are ready to be sent, bytes[start..end): in place if they lie in `block`, otherwise copied, for which there
-   * must be room. False when they cannot be a part of this stretch.
-   */
-  addPackets(bytes: Buffer, start: number, end: number, block: SharedBlock | undefined): boolean {
-    if (block !== undefined) return this.extend(block, start, end)
-    if (this.lent !== undefined) return false
-    this.ownEnd = this.end += bytes.copy(this.block.bytes, this.end, start, end)
-    return true
+  /** Adds packets that `takes` allows: in `block`, or copied from bytes[start..end), for which there must be room. */
+  addPackets(bytes: Buffer, view: DataView, start: number, end: number, block: SharedBlock | undefined): void {
+    if (block !== undefined) this.extend(block, start, end)
+    else {
+      const size = end - start
+      const at = this.end
+      if (size > MOST_BY_WORDS) bytes.copy(this.block.bytes, at, start, end)
+      else copyWords(view, start, this.view, at, size)
+      this.ownEnd = this.end = at + size
+    }
   }
 
   /** Has the stretch ready to be handed out. */

@@ -40,6 +40,7 @@ export class PacketRun {
    *   its payload
    * @param most bytes of the largest packet that is taken
    * @param mostPayload bytes of the largest payload that is taken
+   * @param mostPackets how many are taken
    */
   find(
     bytes: DataView,
@@ -49,12 +50,13 @@ export class PacketRun {
     limit: number,
     most: number,
     mostPayload: number,
+    mostPackets: number,
   ): void {
     const size = fieldsEnd - fields
     let count = 0
     let end = at
     let payloadBytes = 0
-    while (end < limit && bytes.getUint8(end) === HEADER) {
+    while (count < mostPackets && end < limit && bytes.getUint8(end) === HEADER) {
       const length = remainingLength(bytes, end + 1, limit)
       const payload = length - size
       if (payload < 0 || payload > mostPayload) break

@@ -83,6 +83,25 @@ export class Message implements PublishContent {
     return this.payloadEnd - this.payloadStart
   }
 
+  /** A message that has come behind this one, in the same bytes, and differs from it in nothing but its payload. */
+  successor(frameStart: number, payloadStart: number, payloadEnd: number): Message {
+    const { topic, qos, retain, properties, publisher, expiresAt, bytes, frameVersion, block } = this
+    return new Message(
+      topic,
+      qos,
+      retain,
+      properties,
+      publisher,
+      expiresAt,
+      bytes,
+      payloadStart,
+      payloadEnd,
+      frameStart,
+      frameVersion,
+      block,
+    )
+  }
+
   /** Copies what it refers to, so that it outlives the packet it came in. Receivers share the copy. */
   detach(): void {
     if (this.isDetached) return

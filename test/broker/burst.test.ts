@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict'
 import { after, describe, type TestContext, test } from 'node:test'
 import fc from 'fast-check'
+import type { BrokerHandle } from '../../src/broker/plugins/broker-handle.js'
+import type { Plugin } from '../../src/broker/plugins/plugin.js'
 import { encodePacket, type Packet } from '../../src/protocol/codec.js'
 import { PacketType, type ProtocolVersion } from '../../src/protocol/packet-types.js'
 import { type Publish, type PublishFields, publish } from '../../src/protocol/packets/publish.js'
@@ -291,6 +293,81 @@ describe('what may pass', () => {
       'messages/sent 1000',
     ])
   })
+})
+
+describe('plugins are asked of each', () => {
+  let handle: BrokerHandle
+  const notes: string[] = []
+  const started = (broker: BrokerHandle) => {
+    handle = broker
+  }
+  const payloadOf = ({ payload }: { readonly payload: Uint8Array }) => Buffer.from(payload).toString()
+  const cases: readonly { name: string; publish: Plugin['publish']; arrives: readonly string[] }[] = [
+    { name: 'and let all pass', publish: () => undefined, arrives: numbers(8) },
+    {
+      name: 'and drop some',
+      publish: (message) => (Number(payloadOf(message)) % 3 === 2 ? 'drop' : undefined),
+      arrives: ['0', '1', '3', '4', '6', '7'],
+    },
+    {
+      name: 'and refuse some',
+      publish: (message) => (payloadOf(message) === '4' ? { refuse: 0x87 } : undefined),
+      arrives: ['0', '1', '2', '3', '5', '6', '7'],
+    },
+    {
+      name: 'and change the payload of one',
+      publish: (message) => (payloadOf(message) === '3' ? { payload: Buffer.from('three') } : undefined),
+      arrives: ['0', '1', '2', 'three', '4', '5', '6', '7'],
+    },
+    {
+      name: 'and send one elsewhere',
+      publish: (message) => (payloadOf(message) === '3' ? { topic: 'elsewhere' } : undefined),
+      arrives: ['0', '1', '2', '4', '5', '6', '7'],
+    },
+    {
+      name: 'and throw at one',
+      publish(message) {
+        if (payloadOf(message) === '5') throw new Error('oops')
+      },
+      arrives: ['0', '1', '2', '3', '4', '6', '7'],
+    },
+    {
+      name: 'and publish something in between, twice',
+      publish(message) {
+        if (payloadOf(message) === '3') for (const text of ['x', 'y']) handle.publish({ topic: 'a', payload: text })
+      },
+      arrives: ['0', '1', '2', 'x', 'y', '3', '4', '5', '6', '7'],
+    },
+    {
+      name: 'and publish to another topic, three times',
+      publish(message) {
+        if (payloadOf(message) === '3')
+          for (const text of ['x', 'y', 'z']) handle.publish({ topic: 'b', payload: text })
+      },
+      arrives: ['0', '1', '2', 'x', 'y', 'z', '3', '4', '5', '6', '7'],
+    },
+  ]
+  for (const version of [4, 5] as const)
+    for (const { name, publish: judge, arrives } of cases)
+      test(`${name}, ${version}`, async (t) => {
+        notes.length = 0
+        const plugin: Plugin = {
+          name: 'p',
+          started,
+          publish(message, from) {
+            notes.push(payloadOf(message))
+            return judge?.(message, from)
+          },
+        }
+        const own = await startBroker({ debug: false, plugins: [plugin] })
+        t.after(() => own.stop())
+        const publisher = await client(t, own, { clientId: 'p', version })
+        const subscriber = await client(t, own, { clientId: 's', version })
+        await subscriber.subscribe([{ filter: 'a' }, { filter: 'b' }])
+        await sendTogether(publisher, numbered('a', 8))
+        assert.deepEqual(await got(subscriber), arrives)
+        assert.deepEqual(notes, numbers(8))
+      })
 })
 
 test('whatever is among them, in whatever pieces it comes: the same as one by one', { timeout: 60_000 }, async (t) => {

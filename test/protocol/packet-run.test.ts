@@ -10,7 +10,7 @@ const plain = (topic: string, payload: string, version: 4 | 5 = 4) =>
   packet(0x30, text(topic), version === 5 ? props() : [], utf8(payload))
 
 /** What is found behind `first`, all of whose fields but the payload count. */
-function find(first: Buffer, payload: number, rest: Uint8Array, most = 1e9, mostPayload = 1e9, cut = 0) {
+function find(first: Buffer, payload: number, rest: Uint8Array, most = 1e9, mostPayload = 1e9, cut = 0, packets = 1e9) {
   // Something in front and behind, as in a buffer that has been used before.
   const bytes = Buffer.concat([Buffer.alloc(3, 0x30), first, rest, Buffer.from(first)])
   const at = 3 + first.length
@@ -18,7 +18,7 @@ function find(first: Buffer, payload: number, rest: Uint8Array, most = 1e9, most
   while ((bytes[fields++] as number) >= 0x80) {}
   const run = new PacketRun()
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  run.find(view, fields, at - payload, at, at + rest.length - cut, most, mostPayload)
+  run.find(view, fields, at - payload, at, at + rest.length - cut, most, mostPayload, packets)
   return { count: run.count, bytes: run.end - at, payloadBytes: run.payloadBytes }
 }
 
@@ -58,6 +58,7 @@ const cases: readonly {
   { name: 'the length is cut short', rest: [alike, raw(hex('30 ff ff'))], count: 1, payload: 2 },
   { name: 'larger than a packet may be', rest: [alike, plain('a/b', 'xyz')], count: 1, payload: 2, args: [9] },
   { name: 'as large as a packet may be', rest: [alike, plain('a/b', 'xyz')], count: 2, payload: 5, args: [10] },
+  { name: 'more than are wanted', rest: [alike, alike, alike], count: 2, payload: 4, args: [1e9, 1e9, 0, 2] },
   { name: 'larger than a payload may be', rest: [alike, plain('a/b', 'xyz')], count: 1, payload: 2, args: [1e9, 2] },
 ]
 

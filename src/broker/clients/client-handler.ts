@@ -191,7 +191,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   onFollowing(bytes: Buffer, at: number, limit: number): number {
     const { client, connection, state } = this
     if (client === undefined || connection === undefined || state !== 'connected') return at
-    return handleFollowing(this.context, bytes, at, limit, connection.framer.maximumPacketSize)
+    return handleFollowing(this.context, client, bytes, at, limit, connection.framer.maximumPacketSize)
   }
 
   /** Goes on with an answer of plugins; the client's next packets wait for it. */

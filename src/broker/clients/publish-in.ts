@@ -13,6 +13,7 @@ import { isControlTopic } from '../admin/control.js'
 import type { BrokerContext } from '../context.js'
 import { Room } from '../memory-limit.js'
 import type { Journal } from '../persistence/journal.js'
+import type { Points } from '../plugins/points.js'
 import type { Subscription } from '../routing/receiver.js'
 import type { ConnectedClient } from './connected-client.js'
 import { describePublish } from './describe.js'
@@ -61,21 +62,47 @@ export function handlePublish(
  */
 export function handleFollowing(
   context: BrokerContext,
+  client: ConnectedClient,
   bytes: Buffer,
   at: number,
   limit: number,
   most: number,
 ): number {
-  const { settings, statistics, memoryLimit, points, router } = context
-  // They ask for each message.
-  if (points.publish !== undefined || memoryLimit.room !== Room.EVERYTHING) return at
-  const taken = router.publishFollowing(bytes, at, limit, most, settings.messageSizeLimit || most)
-  if (taken === undefined) return at
-  const { count, payloadBytes, end } = taken
+  const { settings, memoryLimit, points, router } = context
+  if (memoryLimit.room !== Room.EVERYTHING) return at
+  const asked = points.publish && new Asked(points.publish, client)
+  const mostPayload = settings.messageSizeLimit || most
+  const taken = router.publishFollowing(bytes, at, limit, most, mostPayload, asked?.passes)
+  if (taken !== undefined) countFollowing(context, taken.count, taken.payloadBytes)
+  const end = taken?.end ?? at
+  const message = asked?.message
+  if (asked === undefined || message === undefined || message.payloadEnd === end) return end
+  // The last one they were asked about is another now, or goes elsewhere.
+  countFollowing(context, 1, message.size)
+  if (typeof asked.answer !== 'number') hand(context, client, message.payloadEnd - end, message, asked.answer)
+  return message.payloadEnd
+}
+
+function countFollowing({ statistics, memoryLimit }: BrokerContext, count: number, payloadBytes: number): void {
   statistics.countReceived(PacketType.PUBLISH, count)
   statistics.publishBytesReceived += payloadBytes
   memoryLimit.spend(payloadBytes, count)
-  return end
+}
+
+/** What plugins are asked of each message, and have answered last. */
+class Asked {
+  message: Message | undefined = undefined
+  answer: Message | ReasonCode = ReasonCode.SUCCESS
+  readonly passes: (message: Message) => boolean
+
+  constructor(publish: NonNullable<Points['publish']>, client: ConnectedClient) {
+    const { info } = client.session
+    this.passes = (message) => {
+      this.message = message
+      this.answer = publish(message, info)
+      return this.answer === message
+    }
+  }
 }
 
 /** What the client hears from now on waits until what it promises is on disk. */
@@ -192,24 +219,28 @@ function route(
   }
   const arrived = messageOf(packet, topic, client.version, client.publisher, context.clock, bodyStart, block)
   const { publish } = context.points
-  if (publish === undefined) return hand(context, client, packet, arrived, bodyStart)
+  const size = packet.payloadEnd - bodyStart
+  if (publish === undefined) return hand(context, client, size, arrived, arrived)
   const message = publish(arrived, client.session.info)
-  return typeof message === 'number' ? message : hand(context, client, packet, message, bodyStart)
+  return typeof message === 'number' ? message : hand(context, client, size, arrived, message)
 }
 
-/** Hands a message, which may refer to the bytes of its packet, to the router. */
+/**
+ * Hands a message, which may refer to the bytes of its packet, to the router.
+ * @param size bytes of the packet
+ * @param arrived what it was before plugins changed it
+ */
 function hand(
   context: BrokerContext,
   client: ConnectedClient,
-  packet: Publish,
+  size: number,
+  arrived: Message,
   message: Message,
-  bodyStart: number,
 ): ReasonCode {
-  const size = packet.payloadEnd - bodyStart
   // Nor is a small part of a block to keep the whole of it.
   const isView =
     size > LARGE_PAYLOAD &&
-    message.bytes === packet.bytes &&
+    message.bytes === arrived.bytes &&
     (message.block === undefined || size < message.block.bytes.length / 8)
   const taken = isView ? routeLarge(context, message) : context.router.publish(message)
   if (taken) return ReasonCode.SUCCESS

@@ -21,6 +21,9 @@ export interface Followed {
   readonly end: number
 }
 
+/** Whether a message is to be delivered as it is, with those before it. */
+export type Passes = (message: Message) => boolean
+
 export class Burst {
   private readonly frames: PublishFrames
   private readonly subscriptions: Subscriptions
@@ -120,8 +123,16 @@ export class Burst {
    * Undefined when there are none.
    * @param most bytes of the largest packet that is taken
    * @param mostPayload bytes of the largest payload that is taken
+   * @param passes asked for each of them, the last to be taken is the one before the first that does not
    */
-  takesFollowing(bytes: Buffer, at: number, limit: number, most: number, mostPayload: number): Followed | undefined {
+  takesFollowing(
+    bytes: Buffer,
+    at: number,
+    limit: number,
+    most: number,
+    mostPayload: number,
+    passes: Passes | undefined,
+  ): Followed | undefined {
     const { last, stretch, run } = this
     if (last === undefined || last.bytes !== bytes || last.payloadEnd !== at) return undefined
     if (this.isOpen ? this.changes !== this.subscriptions.changes : !this.open(last)) return undefined
@@ -136,22 +147,34 @@ export class Burst {
     let count = 0
     let payloadBytes = 0
     let end = at
-    for (let isFresh = false; end < limit; ) {
-      const reach = block === undefined ? Math.min(limit, end + stretch.room) : limit
-      run.find(frame.view, fields, last.payloadStart, end, reach, largest, mostPayload)
-      if (run.count > 0 && stretch.addPackets(bytes, end, run.end, block)) {
-        this.count += run.count
-        this.payloadBytes += run.payloadBytes
-        count += run.count
-        payloadBytes += run.payloadBytes
-        end = run.end
-        isFresh = false
-      } else if (isFresh || (run.count === 0 && reach === limit)) break
-      else {
+    while (end < limit) {
+      if (!stretch.takes(end, block)) {
         this.handOut()
         stretch.begin()
-        isFresh = true
       }
+      const reach = block === undefined ? Math.min(limit, end + stretch.room) : limit
+      run.find(
+        frame.view,
+        fields,
+        last.payloadStart,
+        end,
+        reach,
+        largest,
+        mostPayload,
+        passes === undefined ? reach : 1,
+      )
+      if (run.count === 0) break
+      if (passes !== undefined) {
+        const isPassed = passes(last.successor(end, run.end - run.payloadBytes, run.end))
+        // Or what was asked has changed who gets it.
+        if (!isPassed || this.last !== last || this.changes !== this.subscriptions.changes) break
+      }
+      stretch.addPackets(bytes, frame.view, end, run.end, block)
+      this.count += run.count
+      this.payloadBytes += run.payloadBytes
+      count += run.count
+      payloadBytes += run.payloadBytes
+      end = run.end
     }
     return count === 0 ? undefined : { count, payloadBytes, end }
   }

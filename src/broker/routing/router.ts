@@ -4,7 +4,7 @@
 import type { PublishFrames } from '../../protocol/publish-frames.js'
 import type { BlockPool } from '../../protocol/shared-block.js'
 import type { Message } from '../../session/message.js'
-import { Burst, type Followed } from './burst.js'
+import { Burst, type Followed, type Passes } from './burst.js'
 import { availabilities, type Subscription } from './receiver.js'
 import { RetainedMessages } from './retained-messages.js'
 import { type SharedGroup, Subscriptions } from './subscriptions.js'
@@ -59,10 +59,18 @@ export class Router {
    * nothing but their payload, as far as they go to the same receivers in the same form.
    * @param most bytes of the largest packet that is taken
    * @param mostPayload bytes of the largest payload that is taken
+   * @param passes asked for each of them, in its order; the first that does not pass is not delivered, and ends it
    */
-  publishFollowing(bytes: Buffer, at: number, limit: number, most: number, mostPayload: number): Followed | undefined {
+  publishFollowing(
+    bytes: Buffer,
+    at: number,
+    limit: number,
+    most: number,
+    mostPayload: number,
+    passes: Passes | undefined,
+  ): Followed | undefined {
     if (this.isPublishing) return undefined
-    const followed = this.burst.takesFollowing(bytes, at, limit, most, mostPayload)
+    const followed = this.burst.takesFollowing(bytes, at, limit, most, mostPayload, passes)
     this.frames.release()
     return followed
   }
