@@ -100,7 +100,7 @@ function scan(table: readonly Flag[], argv: readonly string[], operands: boolean
     if (row === undefined) throw new UsageError(unknownOption(word, byFlag))
     const text = takeWords(row, flag, attached, argv.slice(at))
     at += text.taken
-    checkAvailable(row, flag, text.words)
+    if (row.refused) throw new UsageError(`${flag} is not supported: ${row.refused}`)
     given.push({ row, flag, text: text.words }, ...impliedBy(table, row, flag, text.words))
     if (row.ends) return { given, operands: [], ended: true }
     if (row.takesRest) taker = row
@@ -140,12 +140,6 @@ function impliedBy(table: readonly Flag[], { kind }: Flag, flag: string, text: s
 /** Whether a word is the value of an option that may go without: `-` is, as a name for standard input. */
 function isValue(word: string | undefined): boolean {
   return word !== undefined && (word === '-' || !word.startsWith('-'))
-}
-
-function checkAvailable(row: Flag, flag: string, text: string): void {
-  if (row.refused) throw new UsageError(`${flag} is not supported: ${row.refused}`)
-  if (row.later === true) throw new UsageError(`${flag} is not supported yet`)
-  if (row.later?.includes(text)) throw new UsageError(`${flag} ${text} is not supported yet`)
 }
 
 function unknownOption(word: string, byFlag: ReadonlyMap<string, Flag>): string {

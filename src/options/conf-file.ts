@@ -10,7 +10,7 @@ import { assembleConfig, type Config, ConfigError, type ListenerDraft } from './
 import { firstVariable, substituteVariables } from './environment.js'
 import { listenerOptions } from './listener-options.js'
 import { nearest } from './nearest.js'
-import { type Directive, defaultOf } from './option.js'
+import type { Directive } from './option.js'
 import { type PluginDraft, pluginFault, takeBuiltIns } from './plugin-config.js'
 import { firstWord, type Parsed, value, words } from './text.js'
 import { parseValue } from './values.js'
@@ -214,14 +214,7 @@ class ConfReader {
     const all = row.repeatable ? [...((before as unknown[] | undefined) ?? []), parsed.value] : parsed.value
     target.values.set(key, all)
     if (row.name === 'per_listener_settings') this.#checkPerListener(before, parsed.value)
-    return this.#lateProblem(row, parsed.value, text)
-  }
-
-  /** Plugins are refused at the line that opens them, and not once more at each of theirs. */
-  #lateProblem(row: Directive, given: unknown, text: string): string | undefined {
-    if (!row.later || row.scope === 'plugin') return undefined
-    if (row.later === true) return given === defaultOf(row) ? undefined : `${this.#name} is not supported yet`
-    return row.later.includes(firstWord(text)) ? `${this.#name} ${firstWord(text)} is not supported yet` : undefined
+    return undefined
   }
 
   /** The values that the directive belongs to here, or what is wrong with its place. */

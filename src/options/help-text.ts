@@ -28,9 +28,9 @@ export function helpText({ usage, about, table, notes = [] }: HelpTopic, width =
   return `${parts.map((part) => part.join('\n')).join('\n\n')}\n`
 }
 
-/** Whether a flag works, in whole or in part. */
+/** Whether a flag works. */
 export function isShown(row: Flag): boolean {
-  return row.later !== true && row.refused === undefined
+  return row.refused === undefined
 }
 
 /** `-h, --host HOST`; flags without a short form are indented to the others. */

@@ -1,7 +1,7 @@
 // The option lists of the manual pages, in mdoc, made from the tables. The prose around them is written by hand: a list replaces
 // what stands between two marker lines. Which page has which lists is decided by those who write the pages.
 import { isShown } from './help-text.js'
-import { type Directive, type Flag, hasValue, type Kind, type Option, type Scope } from './option.js'
+import { type Directive, type Flag, hasValue, type Kind, type Scope } from './option.js'
 import { wrap } from './text.js'
 import { rangeText } from './values.js'
 
@@ -37,7 +37,7 @@ export function flagList(table: readonly Flag[]): string {
   const items = table.filter(isShown).map((row) => {
     const flags = row.flags.map((flag) => `Fl ${flag.slice(1)}`).join(' , ')
     const args = (row.args ?? []).map((arg) => `Ar ${arg}`).join(' ')
-    const facts = [row.repeatable ? 'May be repeated.' : '', defaultText(row.default), laterText(row)]
+    const facts = [row.repeatable ? 'May be repeated.' : '', defaultText(row.default)]
     return [`.It ${[flags, args].filter(Boolean).join(' ')}`, row.help, ...facts]
   })
   return list(items)
@@ -46,7 +46,7 @@ export function flagList(table: readonly Flag[]): string {
 /** The list of directives that work, with default, range, place, what a reload does and why a default is not Mosquitto's. */
 export function directiveList(table: readonly Directive[]): string {
   const items = table
-    .filter((row) => row.later !== true && (hasValue(row) || row.kind === 'structure'))
+    .filter((row) => hasValue(row) || row.kind === 'structure')
     .map((row) => [
       `.It Cm ${row.name} Ar ${PLACEHOLDERS[row.kind] ?? row.words?.join('|') ?? row.kind}`,
       row.help,
@@ -58,7 +58,6 @@ export function directiveList(table: readonly Directive[]): string {
       row.legacy ? `Deprecated: ${row.legacy}.` : '',
       row.own ? 'Mosquitto does not have it.' : '',
       row.differs ?? '',
-      laterText(row),
       row.aliases ? `Also called ${row.aliases.join(', ')}.` : '',
     ])
   return list(items)
@@ -82,10 +81,6 @@ export function replaceList(page: string, name: string, items: string): string {
   const end = page.indexOf(`${markers.end}\n`)
   if (begin < 0 || end < begin) throw new Error(`the page has no markers for its list ${name}`)
   return `${page.slice(0, begin)}${markers.begin}\n${items}${page.slice(end)}`
-}
-
-function laterText({ later }: Option): string {
-  return typeof later === 'object' ? `Not supported yet: ${later.join(', ')}.` : ''
 }
 
 function defaultText(value: unknown): string {

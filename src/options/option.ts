@@ -114,8 +114,6 @@ export interface Option {
   readonly words?: readonly string[]
   /** May be given more than once; the value is a list in the order written. */
   readonly repeatable?: true
-  /** Not supported yet: all of it, or these words. What equals the default is accepted, because that is what happens. */
-  readonly later?: true | readonly string[]
   /** Works, and warns; the text says what to use instead. */
   readonly legacy?: string
   /** Accepted without effect, and warns; the text says what replaced it. */
@@ -211,7 +209,7 @@ export function hasValue(row: Option): boolean {
 }
 
 /** The value of an option that was not given. */
-export function defaultOf(row: Option): unknown {
+function defaultOf(row: Option): unknown {
   if (row.repeatable) return []
   return row.kind === 'flag' ? false : row.default
 }

@@ -272,7 +272,7 @@ for (const [command, table] of Object.entries(tables)) {
       for (const other of [...(row.excludes ?? []), ...(row.needs ?? [])]) assert.ok(names.includes(other), other)
   })
 
-  for (const row of table.filter((each) => hasValue(each) && each.later !== true))
+  for (const row of table.filter((each) => hasValue(each)))
     for (const flag of row.flags)
       test(`tsmq-${command} ${flag} takes ${row.args?.length ?? 0} words`, () => {
         const words = row.args?.map(
@@ -281,7 +281,7 @@ for (const [command, table] of Object.entries(tables)) {
             '5',
         )
         assert.equal(row.args === undefined, row.kind === 'flag')
-        const alone = { ...row, needs: [], later: [], min: 0, max: Number.MAX_SAFE_INTEGER }
+        const alone = { ...row, needs: [], min: 0, max: Number.MAX_SAFE_INTEGER }
         assert.deepEqual(parseCommandLine([alone], [flag, ...(words ?? [])]).given, [row.name])
         if (words && row.leftOut === undefined)
           assert.throws(() => parseCommandLine([alone], [flag, ...words.slice(1)]), /behind it$/)

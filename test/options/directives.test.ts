@@ -70,7 +70,7 @@ test('every directive of Mosquitto is known, and the others are marked as our ow
 })
 
 test('the directives that work are the ones this version promises', () => {
-  const working = table.filter((row) => row.later !== true && !row.refused && !row.ignored).map((row) => row.name)
+  const working = table.filter((row) => !row.refused && !row.ignored).map((row) => row.name)
   assert.deepEqual(working.sort(), [...WORKING].sort())
 })
 
@@ -150,12 +150,12 @@ function above(row: Directive): string {
   return row.scope.includes('listener') && row.scope !== 'global or listener' ? 'listener 1883\n' : ''
 }
 
-/** What the reader has against the lines one by one, apart from options that come later. */
+/** What the reader has against the lines one by one. */
 function complaints(row: Directive, ...values: readonly string[]): string[] {
   const name = row.prefix ? `${row.name}key` : row.name
   const lines = values.map((value) => `${name} ${value}\n`).join('')
   const { problems } = readText(above(row) + lines)
-  const others = /not supported yet$|^of (this listener|bridge) /
+  const others = /^of (this listener|bridge) /
   return problems.filter((each) => each.option === name && !others.test(each.reason)).map((e) => e.reason)
 }
 
@@ -182,7 +182,7 @@ for (const name of RAISED)
   test(`${name} -1 means 0`, () => {
     const row = rowOf(name)
     assert.deepEqual(complaints(row, '-1'), [])
-    if (row.later || row.scope === 'bridge') return
+    if (row.scope === 'bridge') return
     const config = readText(`${above(row)}${name} -1\n`)
     const values: object = row.scope === 'global' ? config : (config.listeners[0] ?? {})
     assert.equal(Object.entries(values).find(([key]) => key === name)?.[1], 0)
@@ -250,22 +250,6 @@ for (const row of table.filter((each) => hasValue(each)))
     const needs = bridgeOptions.some((each) => each === row) || pluginOptions.some((each) => each === row)
     assert.equal(misplaced, needs || NEEDS_LISTENER.includes(row.name))
   })
-
-for (const row of table.filter((each) => each.later === true && each.scope !== 'bridge' && each.scope !== 'plugin'))
-  test(`${row.name} is refused as not supported yet, and nothing else is said`, () => {
-    const words: Record<string, string> = { integer: '2', boolean: String(!row.default), structure: 'x' }
-    const text = words[row.kind] ?? row.words?.[0] ?? 'x'
-    const { problems } = readText(`${above(row)}${row.name} ${text}\n`)
-    assert.deepEqual(
-      problems.map((each) => each.reason),
-      [`${row.name} is not supported yet`],
-    )
-  })
-
-test('an option that comes later is accepted with its default', () => {
-  const text = 'persistence false\nenable_control_api 0\nlistener 1\nrequire_certificate false\n'
-  assert.deepEqual(readText(text).problems, [])
-})
 
 for (const row of table.filter((each) => each.refused))
   test(`${row.name} is refused with the reason`, () => {

@@ -44,7 +44,6 @@ const flags = [
     help: 'Broker to connect to.',
   },
   { name: 'quiet', flags: ['--quiet'], kind: 'flag', help: 'A sentence that does not fit into the width of the text.' },
-  { name: 'soon', flags: ['--soon'], kind: 'flag', later: true, help: 'Hidden.' },
   { name: 'never', flags: ['--never'], kind: 'flag', refused: 'no', help: 'Hidden.' },
   {
     name: 'long',
@@ -81,7 +80,7 @@ test('the help of a real table is at most 80 columns wide and shows each flag th
   const text = helpText({ usage: ['tsmq-pub'], about: 'Publishes.', table: pubOptions })
   for (const line of text.split('\n')) assert.ok(line.length <= 80, line)
   for (const row of pubOptions as readonly Flag[])
-    assert.equal(text.includes(`${row.flags.join(', ')} `), row.later !== true && !row.refused, row.name)
+    assert.equal(text.includes(`${row.flags.join(', ')} `), !row.refused, row.name)
 })
 
 test('the lists of the manual pages', () => {
@@ -111,7 +110,6 @@ May be repeated.
       help: '.conf and \\ stay.',
     },
     { name: 'b', kind: 'word', scope: 'global', words: ['x', 'y'], reload: 'yes', differs: 'Because.', help: 'B.' },
-    { name: 'c', kind: 'boolean', scope: 'global', reload: 'yes', later: true, help: 'Hidden.' },
   ] as const satisfies readonly Directive[]
   assert.equal(
     directiveList(directives),
@@ -138,18 +136,13 @@ test('a list goes between its markers', () => {
   assert.throws(() => replaceList(page(''), 'three', 'new\n'), /no markers for its list three/)
 })
 
-test('what is not supported yet, has no effect or is refused stands apart', () => {
+test('what has no effect or is refused stands apart', () => {
   const rows = [
-    { name: 'a', kind: 'path', scope: 'global', reload: 'no', later: true, help: 'A.' },
-    { name: 'b', kind: 'word', scope: 'global', reload: 'no', words: ['x', 'y'], later: ['y'], help: 'B.' },
-    { name: 'c', kind: 'path', scope: 'global', reload: 'no', later: true, help: 'C.' },
+    { name: 'b', kind: 'word', scope: 'global', reload: 'no', words: ['x', 'y'], help: 'B.' },
     { name: 'd', kind: 'path', scope: 'global', reload: 'no', ignored: 'use e', help: 'D.' },
     { name: 'e', kind: 'path', scope: 'global', reload: 'no', refused: 'it cannot be', aliases: ['f'], help: 'E.' },
   ] as const satisfies readonly Directive[]
-  assert.match(
-    directiveList(rows),
-    /^\.Bl .*\n\.It Cm b Ar x\|y\nB\.\nNot changed by a reload\.\nNot supported yet: y\.\n\.El\n$/,
-  )
+  assert.match(directiveList(rows), /^\.Bl .*\n\.It Cm b Ar x\|y\nB\.\nNot changed by a reload\.\n\.El\n$/)
   assert.equal(
     unusedList(rows),
     '.Bl -tag -width Ds\n.It Cm d\nHas no effect: use e.\n.It Cm e\nRefused: it cannot be.\n.El\n',
