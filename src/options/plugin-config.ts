@@ -55,7 +55,7 @@ function directiveOf(module: string): (typeof builtIns)[number] | undefined {
 /** Why there can be no such plugin. */
 export function pluginFault(module: string): string | undefined {
   const found = foreign.find(([name]) => basename(module).startsWith(name))
-  return found && `plugin ${found[0]} is not supported yet: ${found[1]}`
+  return found && `plugin ${found[0]} is not supported: ${found[1]}`
 }
 
 const KEY = /^(?:plugin|auth)_opt_/

@@ -124,7 +124,7 @@ const snippets: readonly {
     problems: [
       "conf:1: max_keepalive must be a whole number, not 'x'",
       'conf:3: max_packet_size must be at least 20, not 3',
-      'conf:4: plugin mosquitto_persist_sqlite is not supported yet: use persistence true',
+      'conf:4: plugin mosquitto_persist_sqlite is not supported: use persistence true',
       'conf:5: the port of listener must be between 0 and 65535, not 70000',
       'conf:6: max_qos must be between 0 and 2, not 3',
     ],
@@ -272,7 +272,7 @@ const snippets: readonly {
   {
     name: 'Mosquitto’s plugins that are not there yet',
     conf: 'plugin mosquitto_persist_sqlite.so\n',
-    problems: ['conf:1: plugin mosquitto_persist_sqlite is not supported yet: use persistence true'],
+    problems: ['conf:1: plugin mosquitto_persist_sqlite is not supported: use persistence true'],
   },
   {
     name: 'plugin options without a plugin',
