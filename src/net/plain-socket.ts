@@ -28,10 +28,17 @@ export class SharedReadBuffer {
   }
 }
 
-/** Bytes that the system has taken from a socket. Node's own count has those that still wait beneath it too. */
+/** What lies beneath a socket that is open. */
+interface WriteCounts {
+  readonly bytesWritten?: number
+  readonly writeQueueSize?: number
+}
+
+/** Bytes that the system has taken from a socket. Node's own count has those that still wait above and beneath it too. */
 export function bytesTaken(socket: Socket): number {
-  const { writeQueueSize = 0 } = (socket as unknown as { _handle: { writeQueueSize?: number } | null })._handle ?? {}
-  return socket.bytesWritten - writeQueueSize
+  const counts = (socket as unknown as { _handle: WriteCounts | null })._handle ?? {}
+  const { bytesWritten = socket.bytesWritten, writeQueueSize = 0 } = counts
+  return bytesWritten - writeQueueSize
 }
 
 /** Delivers the chunks of any other stream. */
