@@ -177,6 +177,11 @@ export class Link implements ConnectionOwner {
     if (this.state !== 'over') this.drop(undefined)
   }
 
+  /** Ends at once, as a connection that was lost. @param cause in words */
+  giveUp(cause: string): void {
+    this.drop(this.state === 'closing' ? this.outcome : new ClientError('lost', `connection lost: ${cause}`))
+  }
+
   /** Sends what is pending and `last`, closes this side, and waits a short while from then on for the broker to close its own. */
   private close(outcome: ClientError | undefined, last: Disconnect | undefined): void {
     this.state = 'closing'

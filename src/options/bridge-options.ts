@@ -215,11 +215,13 @@ export const bridgeOptions = [
   },
   {
     name: 'bridge_tcp_user_timeout',
-    kind: 'string',
+    kind: 'integer',
     scope: 'bridge',
     reload: 'yes',
-    refused: 'Node.js cannot set TCP_USER_TIMEOUT; keepalive_interval finds dead connections',
-    help: 'Milliseconds for which sent data may stay unacknowledged; off unless set.',
+    min: 0,
+    max: INT32_MAX,
+    default: 0,
+    help: 'Milliseconds for which sent data may stay unacknowledged, because nobody answers or the remote broker does not read, before the connection is given up; 0 for no limit. Needs the /proc/net/tcp of Linux, which is read once a second at most.',
   },
   {
     name: 'cleansession',

@@ -92,7 +92,8 @@ const problems: readonly (readonly [lines: string, problem: RegExp])[] = [
     /bridge_require_ocsp needs bridge_cafile or/,
   ],
   [`${BASE}bridge_tcp_keepalive 60 10\n`, /:4: bridge_tcp_keepalive needs IDLE INTERVAL COUNT/],
-  [`${BASE}bridge_tcp_user_timeout 60\n`, /bridge_tcp_user_timeout is not supported: .*keepalive_interval/],
+  [`${BASE}bridge_tcp_user_timeout -1\n`, /:4: bridge_tcp_user_timeout must be at least 0, not -1/],
+  [`${BASE}bridge_tcp_user_timeout 5s\n`, /:4: bridge_tcp_user_timeout must be a whole number/],
   [`${BASE}topic a#\n`, /of bridge b topic 'a#' cannot be used: 'a#' is not a valid topic filter/],
   [
     `${BASE}remote_clientid x\nconnection c\naddress h\ntopic #\nremote_clientid x\n`,
@@ -115,6 +116,23 @@ test('bridge_tcp_keepalive where sockets take an interval and a count, refused w
   if (Socket.prototype.setKeepAlive.length >= 4) assert.deepEqual(found, [])
   else assert.match(found.join(), /:1: of bridge b bridge_tcp_keepalive needs Node.js 26: v\d.*keepalive_interval/)
 })
+
+const userTimeouts = [
+  { lines: 'bridge_tcp_user_timeout 5000\n', value: 5000, isNeeded: true },
+  { lines: 'bridge_tcp_user_timeout 0\n', value: 0, isNeeded: false },
+  { lines: '', value: 0, isNeeded: false },
+]
+
+for (const { lines, value, isNeeded } of userTimeouts)
+  test(`bridge_tcp_user_timeout ${value}: ${JSON.stringify(lines)}, refused with words where it is set and the system does not tell`, () => {
+    const config = readText(`${BASE}${lines}`)
+    assert.equal(config.bridges[0]?.bridge_tcp_user_timeout, value)
+    assert.deepEqual([config.problems, bridgeProblems(config, () => true)], [[], []])
+    const found = bridgeProblems(config, () => false).map(({ message }) => message)
+    assert.equal(found.length, isNeeded ? 1 : 0)
+    if (isNeeded)
+      assert.match(found.join(), /:1: of bridge b bridge_tcp_user_timeout needs Linux and .*keepalive_interval/)
+  })
 
 const harmless: readonly (readonly [lines: string, warning: RegExp])[] = [
   [`${BASE}threshold 5\n`, /:4: of bridge b threshold needs start_type lazy to have an effect/],

@@ -54,6 +54,11 @@ export class CuttingProxy {
     for (const socket of this.sockets) socket.destroy()
   }
 
+  /** Reads nothing more from the connections there are, and leaves them open. */
+  stall(): void {
+    for (const socket of this.sockets) socket.unpipe().pause()
+  }
+
   /** Breaks everything and accepts no more. */
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.server.close(resolve))

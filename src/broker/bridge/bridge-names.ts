@@ -3,6 +3,7 @@
 
 import { hostname } from 'node:os'
 import { canSetProbes } from '../../net/keep-alive.js'
+import { hasTcpTable } from '../../net/tcp-table.js'
 import type { BridgeConfig } from '../../options/bridge-config.js'
 import { type Config, ConfigError } from '../../options/config.js'
 import { isTopicName } from '../../protocol/topics.js'
@@ -26,8 +27,11 @@ export function bridgeNames(config: BridgeConfig): BridgeNames {
   }
 }
 
-/** What is wrong with the bridges of a configuration beyond single directives. */
-export function bridgeProblems({ bridges }: Config): readonly ConfigError[] {
+/**
+ * What is wrong with the bridges of a configuration beyond single directives.
+ * @param canSeeQueues whether this system tells what its TCP connections wait for
+ */
+export function bridgeProblems({ bridges }: Config, canSeeQueues = hasTcpTable): readonly ConfigError[] {
   const owners = new Map<string, string>()
   const problems: ConfigError[] = []
   for (const bridge of bridges) {
@@ -42,6 +46,11 @@ export function bridgeProblems({ bridges }: Config): readonly ConfigError[] {
       fault(
         'bridge_tcp_keepalive',
         `bridge_tcp_keepalive needs Node.js 26: ${process.version} cannot set the probes of TCP; keepalive_interval finds dead connections`,
+      )
+    if (bridge.bridge_tcp_user_timeout > 0 && !canSeeQueues())
+      fault(
+        'bridge_tcp_user_timeout',
+        'bridge_tcp_user_timeout needs Linux and its /proc/net/tcp, which cannot be read here; keepalive_interval finds dead connections',
       )
     const { localClientId, stateTopic } = bridgeNames(bridge)
     const owner = owners.get(localClientId)

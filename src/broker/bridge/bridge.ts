@@ -4,7 +4,7 @@
 import { ClientError } from '../../client/client-error.js'
 import type { Cancel } from '../../client/clock.js'
 import { type ClientMemory, Link, type LinkOwner, type PacketWatcher, type SessionPacket } from '../../client/link.js'
-import { type Dialling, dial, hostAndPort } from '../../net/dial.js'
+import { type Dialling, type DialTarget, dial, hostAndPort } from '../../net/dial.js'
 import { TlsFileError } from '../../net/tls-files.js'
 import type { BridgeConfig } from '../../options/bridge-config.js'
 import type { BridgeAddress } from '../../options/option.js'
@@ -28,12 +28,14 @@ import { BridgeTopics } from './bridge-topics.js'
 import { LocalSide } from './local-side.js'
 import { RestartDelay } from './restart-delay.js'
 import type { TickClock } from './tick-clock.js'
+import type { UserTimeouts } from './user-timeouts.js'
 
 /** What all bridges share. */
 export interface BridgeEnvironment {
   readonly context: BrokerContext
   readonly sessions: Sessions
   readonly clock: TickClock
+  readonly userTimeouts: UserTimeouts
   readonly memory: ClientMemory
   readonly topics: TopicTable
   /** For their sessions: where nothing is restricted. */
@@ -82,6 +84,7 @@ export class Bridge implements LinkOwner, SessionClient {
   /** ms. */
   private openedAt = 0
   private cancelTimer: Cancel = () => {}
+  private endWatch: () => void = () => {}
   private probe: Dialling | undefined = undefined
   private probeAfter = FIRST_PROBE
   /** What to do once a connection has ended that was ended from this side. */
@@ -153,13 +156,25 @@ export class Bridge implements LinkOwner, SessionClient {
       const target = bridgeTarget(this.config, address, context.clock)
       const packet = this.parts.connect.packet(context.config, context.neighbours.name)
       const settings = { clock, memory, topics, watcher: this.watcher, connectTimeout: CONNECT_TIMEOUT }
-      this.link = new Link(target, packet, this, settings)
+      this.link = new Link(this.watched(target), packet, this, settings)
     } catch (error) {
       if (!(error instanceof TlsFileError)) throw error
       this.onEnd(new ClientError('connect', error.message))
       return
     }
     this.link.start()
+  }
+
+  /** Has the connection end when what is sent is not acknowledged in time. */
+  private watched(target: DialTarget): DialTarget {
+    const { bridge_tcp_user_timeout: limit } = this.config
+    if (limit === 0) return target
+    const cause = `data sent was not acknowledged for ${limit} ms (bridge_tcp_user_timeout)`
+    const onSocket: DialTarget['onSocket'] = (socket) => {
+      target.onSocket?.(socket)
+      this.endWatch = this.environment.userTimeouts.watch(socket, limit, () => this.link?.giveUp(cause))
+    }
+    return { ...target, onSocket }
   }
 
   private connectAfter(ms: number): void {
@@ -233,6 +248,7 @@ export class Bridge implements LinkOwner, SessionClient {
     const { context, link } = this
     const wasOpen = this.phase === 'open'
     this.cancelTimer()
+    this.endWatch()
     this.probe?.cancel()
     this.probe = undefined
     context.statistics.bytesReceived += link?.connection?.bytesReceived ?? 0

@@ -4,6 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ClientMemory } from '../../client/link.js'
 import { SharedReadBuffer } from '../../net/plain-socket.js'
+import { readSendQueues } from '../../net/tcp-table.js'
 import type { BridgeConfig } from '../../options/bridge-config.js'
 import { defaultConfig } from '../../options/conf-file.js'
 import { TopicTable } from '../../protocol/topic-table.js'
@@ -14,6 +15,7 @@ import type { BrokerContext } from '../context.js'
 import { OpenListener } from '../open-listener.js'
 import { Bridge, type BridgeEnvironment, type BridgeFacts } from './bridge.js'
 import { TickClock } from './tick-clock.js'
+import { UserTimeouts } from './user-timeouts.js'
 
 /** Topics that are recognised without being decoded again. */
 const INTERNED_TOPICS = 4096
@@ -49,7 +51,10 @@ export class Bridges {
     // Nobody comes in there.
     listener.port = 0
     const topics = new TopicTable(INTERNED_TOPICS)
-    return { context, sessions, clock, memory, topics, listener, random: Math.random }
+    const userTimeouts = new UserTimeouts(readSendQueues, context.clock, ({ message }) =>
+      context.log.warning(`bridge_tcp_user_timeout has no effect as long as this lasts: ${message}`),
+    )
+    return { context, sessions, clock, userTimeouts, memory, topics, listener, random: Math.random }
   }
 
   /** Starts the bridges of the configuration. Before clients are served, so that nothing passes a bridge by. */
@@ -108,6 +113,7 @@ export class Bridges {
 
   tick(now: number): void {
     this.clock.tick()
+    this.shared?.userTimeouts.tick(now)
     for (const bridge of this.byName.values()) bridge.tick(now)
   }
 
