@@ -4,6 +4,7 @@
 import type { Delivery } from './delivery.js'
 
 const SMALLEST = 16
+const NONE: readonly Delivery[] = []
 
 /** They stay until they are acknowledged [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-5]. */
 export class InFlight {
@@ -43,7 +44,8 @@ export class InFlight {
   }
 
   /** All of them, in the order in which they were first sent. */
-  inOrder(): Delivery[] {
+  inOrder(): readonly Delivery[] {
+    if (this.count === 0) return NONE
     return this.slots.filter((delivery) => delivery !== undefined).sort((a, b) => a.order - b.order)
   }
 

@@ -60,7 +60,7 @@ export class Outbound {
   private quota = 0
   private receiveMaximum = 0
   /** In-flight deliveries of an earlier connection that have not been sent again yet, in order. */
-  private resends: Delivery[] = []
+  private resends: readonly Delivery[] = []
   private readonly isUsed: (packetId: number) => boolean
 
   /** @param isUsedElsewhere identifiers taken outside, as a client's SUBSCRIBE and UNSUBSCRIBE are [MQTT-2.2.1-3]. */
@@ -118,7 +118,7 @@ export class Outbound {
     this.sink = undefined
     this.resends = []
     this.settledLast = undefined
-    for (const { message } of this.deliveries()) message.keep()
+    if (!this.isEmpty) for (const { message } of this.deliveries()) message.keep()
   }
 
   /**
@@ -126,7 +126,8 @@ export class Outbound {
    * moment, and is kept in memory of its size.
    */
   settle(): void {
-    for (const { order, message } of this.inFlight.values()) if (order < this.settledCount) message.keep()
+    if (this.inFlight.size > 0)
+      for (const { order, message } of this.inFlight.values()) if (order < this.settledCount) message.keep()
     this.settledCount = this.sentCount
     const { settledLast } = this
     this.settledLast = this.queue.last
@@ -287,9 +288,10 @@ export class Outbound {
    * admits. What the present connection has been sent stays: it is going to be acknowledged.
    */
   filterQueue(now: number, isAllowed: (delivery: Delivery) => boolean = () => true): void {
+    this.firstExpiry = Number.POSITIVE_INFINITY
+    if (this.isEmpty) return
     for (const delivery of this.inFlight.inOrder())
       if (!delivery.released && !(delivery.isOpen && this.sink) && !isAllowed(delivery)) this.finish(delivery)
-    this.firstExpiry = Number.POSITIVE_INFINITY
     this.queue.filter((delivery) => {
       if (delivery.message.expiresAt <= now || !isAllowed(delivery)) {
         this.journal?.finished(delivery)

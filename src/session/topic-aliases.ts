@@ -6,7 +6,8 @@ import { ReasonCode } from '../protocol/reason-codes.js'
 
 /** The peer's aliases. */
 export class ReceivedAliases {
-  private readonly topics = new Map<number, string>()
+  /** By alias. */
+  private readonly topics: (string | undefined)[] = []
   private readonly maximum: number
 
   /** @param maximum the Topic Alias Maximum this side announced; 0 allows none [MQTT-3.2.2-18]. */
@@ -21,10 +22,10 @@ export class ReceivedAliases {
   resolve(alias: number, topic: string): string {
     if (alias > this.maximum) throw new ProtocolError(ReasonCode.TOPIC_ALIAS_INVALID, `topic alias ${alias}`)
     if (topic.length > 0) {
-      this.topics.set(alias, topic)
+      this.topics[alias] = topic
       return topic
     }
-    const known = this.topics.get(alias)
+    const known = this.topics[alias]
     if (known === undefined) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, `unknown topic alias ${alias}`)
     return known
   }
