@@ -84,6 +84,13 @@ function writeText(bytes: Buffer, at: number, text: string): number {
   return at + length
 }
 
+function copyPayload({ bytes, payloadStart, payloadEnd }: PublishContent, target: Buffer, at: number): number {
+  const size = payloadEnd - payloadStart
+  if (size >= 64) return at + bytes.copy(target, at, payloadStart, payloadEnd)
+  for (let i = 0; i < size; i++) target[at + i] = bytes[payloadStart + i] as number
+  return at + size
+}
+
 /** Reused from message to message: a frame is valid until the next `use` or `release`. */
 export class PublishFrames {
   private readonly shared = [new Frame(), new Frame(), new Frame(), new Frame()] as const
@@ -157,7 +164,7 @@ export class PublishFrames {
     if (withId) at += 2
     if (list !== undefined) at += list.copy(bytes, at)
     const length = at - HEADER_ROOM + payload
-    if (!apart) at += content.bytes.copy(bytes, at, content.payloadStart, content.payloadEnd)
+    if (!apart) at = copyPayload(content, bytes, at)
     const start = HEADER_ROOM - 1 - varintSize(length)
     bytes[start] = PacketType.PUBLISH << 4
     writeVarint(bytes, start + 1, length)

@@ -102,26 +102,32 @@ export class Message implements PublishContent {
     )
   }
 
-  /** Copies what it refers to, so that it outlives the packet it came in. Receivers share the copy. */
+  /**
+   * Copies what it refers to, so that it outlives the packet it came in. Receivers share the copy. A small packet stays whole, to be
+   * passed on as it is.
+   */
   detach(): void {
     if (this.isDetached) return
-    const { size } = this
+    const { frameStart } = this
+    const isWhole = frameStart >= 0 && this.payloadEnd - frameStart <= SLAB / 8
+    const start = isWhole ? frameStart : this.payloadStart
+    const size = this.payloadEnd - start
     if (size > SLAB / 8) {
-      this.copyPayload(Buffer.allocUnsafeSlow(size), 0)
+      this.copyFrom(start, Buffer.allocUnsafeSlow(size), 0)
       return
     }
     if (slabUsed + size > SLAB) {
       slab = Buffer.allocUnsafeSlow(SLAB)
       slabUsed = 0
     }
-    this.copyPayload(slab, slabUsed)
+    this.copyFrom(start, slab, slabUsed)
     slabUsed += size
   }
 
   /** Like `detach`, for long: in memory of exactly its size, so that a small payload does not hold on to a larger buffer. */
   keep(): void {
     if (!this.isDetached || this.bytes.buffer.byteLength > this.size)
-      this.copyPayload(Buffer.allocUnsafeSlow(this.size), 0)
+      this.copyFrom(this.payloadStart, Buffer.allocUnsafeSlow(this.size), 0)
   }
 
   /** Moves out of a buffer that is about to be reused, into a block that receivers may refer to. The caller releases it. */
@@ -137,15 +143,17 @@ export class Message implements PublishContent {
     return block
   }
 
-  private copyPayload(memory: Buffer, at: number): void {
-    const { bytes, payloadStart: start, size } = this
+  /** Moves bytes[start..payloadEnd), the payload or the packet with it, to memory[at..]. */
+  private copyFrom(start: number, memory: Buffer, at: number): void {
+    const { bytes, payloadStart, payloadEnd } = this
+    const size = payloadEnd - start
     this.isDetached = true
     if (size < 64) for (let i = 0; i < size; i++) memory[at + i] = bytes[start + i] as number
-    else bytes.copy(memory, at, start, this.payloadEnd)
+    else bytes.copy(memory, at, start, payloadEnd)
     this.bytes = memory
-    this.payloadStart = at
+    this.payloadStart = at + payloadStart - start
     this.payloadEnd = at + size
-    this.frameStart = -1
+    this.frameStart = start < payloadStart ? at : -1
     this.block = undefined
     const { correlationData } = this.properties
     if (correlationData !== undefined)

@@ -62,11 +62,26 @@ describe('a message that arrived', () => {
       assert.equal(message.bytes, before, 'copied once')
     })
 
+  test('detach: a small packet stays whole, beside others', () => {
+    const both = [arrived(), arrived()]
+    for (const { message, network } of both) {
+      message.detach()
+      network.fill(0)
+    }
+    for (const { message } of both) {
+      const { bytes, frameStart, payloadEnd } = message
+      assert.equal(bytes.toString('latin1', frameStart, payloadEnd), '\x30\x0a\x00\x03a/bhello')
+      assert.equal(message.payload.toString(), 'hello')
+    }
+  })
+
   test('D3.3 keep: in memory of exactly its size, also when it was detached before', () => {
     const { message } = arrived()
     message.detach()
     message.keep()
     assert.equal(message.bytes.buffer.byteLength, 5)
+    assert.equal(message.payload.toString(), 'hello')
+    assert.equal(message.frameStart, -1)
   })
 
   test('D3.3 correlation data is copied with the payload', () => {
