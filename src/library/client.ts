@@ -136,7 +136,9 @@ export class Client {
       const { maxPending = DEFAULT_PENDING } = this.options
       if (this.pendingCount >= maxPending)
         throw new ClientError('not supported', `${maxPending} publishes are pending`, ReasonCode.QUOTA_EXCEEDED)
-      const { topic, qos = 0 } = message
+      const { topic, payload = '', qos = 0 } = message
+      if (typeof topic !== 'string' || (typeof payload !== 'string' && !(payload instanceof Uint8Array)))
+        throw new ClientError('invalid', 'a message has a text as topic, and as payload a text or a Uint8Array')
       if (Buffer.byteLength(topic) > MOST_TEXT) throw new ClientError('invalid', 'a topic has at most 65535 bytes')
       if (qos !== 0 && qos !== 1 && qos !== 2) throw new ClientError('invalid', `QoS ${qos}`)
       const content = outgoing(message)

@@ -361,6 +361,8 @@ describe('what may not be subscribed to or published does not cost the connectio
   for (const [name, message] of [
     ['topic too long', { topic: 'x'.repeat(65_536) }],
     ['QoS 3', { topic: 'a', qos: 3 as 2 }],
+    ['a topic alone, which is no message', 'a' as unknown as { topic: string }],
+    ['a number as payload', { topic: 'a', payload: 5 as unknown as string }],
   ] as const)
     test(name, async (t) => {
       const one = await client(t, { reconnect: false })
