@@ -347,6 +347,28 @@ describe('plugins are asked of each', () => {
       arrives: ['0', '1', '2', 'x', 'y', 'z', '3', '4', '5', '6', '7'],
     },
   ]
+  test('and publish something while a large one is on its way', async (t) => {
+    const plugin: Plugin = {
+      name: 'p',
+      started,
+      publish({ payload }) {
+        if (payload.length > 1000) handle.publish({ topic: 'elsewhere', payload: 'x' })
+        return undefined
+      },
+    }
+    const own = await startBroker({ debug: false, plugins: [plugin], conf: 'max_outgoing_bytes 0' })
+    t.after(() => own.stop())
+    const publisher = await client(t, own, { clientId: 'p' })
+    const subscriber = await client(t, own, { clientId: 's' })
+    await subscriber.subscribe('a')
+    // Large ones are taken in a run only from blocks of the publisher's own, which it has when it fills the read buffer.
+    const sent = Array.from({ length: 3000 }, (_, at) => `${at}.`.padEnd(at % 10 === 0 ? 20_000 : 20, 'x'))
+    await sendTogether(
+      publisher,
+      sent.map((payload) => message('a', payload)),
+    )
+    assert.deepEqual(await got(subscriber), sent)
+  })
   for (const version of [4, 5] as const)
     for (const { name, publish: judge, arrives } of cases)
       test(`${name}, ${version}`, async (t) => {

@@ -77,10 +77,11 @@ export function handleFollowing(
   const end = taken?.end ?? at
   const message = asked?.message
   if (asked === undefined || message === undefined || message.payloadEnd === end) return end
-  // The last one they were asked about is another now, or goes elsewhere.
+  // The last one they were asked about is another now, or goes elsewhere. It may move to other memory.
+  const next = message.payloadEnd
   countFollowing(context, 1, message.size)
-  if (typeof asked.answer !== 'number') hand(context, client, message.payloadEnd - end, message, asked.answer)
-  return message.payloadEnd
+  if (typeof asked.answer !== 'number') hand(context, client, next - end, message, asked.answer)
+  return next
 }
 
 function countFollowing({ statistics, memoryLimit }: BrokerContext, count: number, payloadBytes: number): void {
