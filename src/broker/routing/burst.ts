@@ -101,6 +101,8 @@ export class Burst {
     }
     if (!this.stretch.add(frame, HEADER)) {
       this.handOut()
+      // Whoever writes may have flushed them all, and ended this.
+      if (!this.isOpen) return false
       this.stretch.begin()
       if (!this.stretch.add(frame, HEADER)) {
         this.end()
@@ -134,15 +136,17 @@ export class Burst {
     passes: Passes | undefined,
   ): Followed | undefined {
     const { last, stretch, run } = this
-    if (last === undefined || last.bytes !== bytes || last.payloadEnd !== at) return undefined
-    if (this.isOpen ? this.changes !== this.subscriptions.changes : !this.open(last)) return undefined
+    if (last === undefined || last.bytes !== bytes || last.payloadEnd !== at || last.frameStart < 0) return undefined
     this.frames.use(last)
-    const frame = this.frames.frame(this.version, false)
-    // As it came, which is how the others come.
-    if (frame.bytes !== bytes) return undefined
-    const { block } = last
-    let fields = frame.start + 1
+    const { view } = this.frames.frame(last.frameVersion, false)
+    const { block, payloadStart } = last
+    let fields = last.frameStart + 1
     while ((bytes[fields++] as number) >= 0x80) {}
+    run.find(view, fields, payloadStart, at, limit, most, mostPayload, 1)
+    if (run.count === 0) return undefined
+    if (this.isOpen ? this.changes !== this.subscriptions.changes : !this.open(last)) return undefined
+    // They leave as they come.
+    if ((this.version === 5) !== (last.frameVersion === 5)) return undefined
     const largest = Math.min(most, this.mostBytes, block === undefined ? MOST_COPIED : Number.POSITIVE_INFINITY)
     let count = 0
     let payloadBytes = 0
@@ -150,26 +154,19 @@ export class Burst {
     while (end < limit) {
       if (!stretch.takes(end, block)) {
         this.handOut()
+        // Whoever writes may have flushed them all, and ended this.
+        if (this.last !== last) break
         stretch.begin()
       }
       const reach = block === undefined ? Math.min(limit, end + stretch.room) : limit
-      run.find(
-        frame.view,
-        fields,
-        last.payloadStart,
-        end,
-        reach,
-        largest,
-        mostPayload,
-        passes === undefined ? reach : 1,
-      )
+      run.find(view, fields, payloadStart, end, reach, largest, mostPayload, passes === undefined ? reach : 1)
       if (run.count === 0) break
       if (passes !== undefined) {
         const isPassed = passes(last.successor(end, run.end - run.payloadBytes, run.end))
         // Or what was asked has changed who gets it.
         if (!isPassed || this.last !== last || this.changes !== this.subscriptions.changes) break
       }
-      stretch.addPackets(bytes, frame.view, end, run.end, block)
+      stretch.addPackets(bytes, view, end, run.end, block)
       this.count += run.count
       this.payloadBytes += run.payloadBytes
       count += run.count
