@@ -33,6 +33,13 @@ export class PacketRun {
   count = 0
   end = 0
   payloadBytes = 0
+  private memory: Buffer = Buffer.alloc(0)
+  private words = new DataView(this.memory.buffer)
+
+  /** Of the bytes that were looked at last, for copying by words. */
+  get view(): DataView {
+    return this.words
+  }
 
   /**
    * Looks at bytes[at..limit) for whole packets without DUP, QoS and RETAIN.
@@ -43,7 +50,7 @@ export class PacketRun {
    * @param mostPackets how many are taken
    */
   find(
-    bytes: DataView,
+    bytes: Buffer,
     fields: number,
     fieldsEnd: number,
     at: number,
@@ -52,17 +59,22 @@ export class PacketRun {
     mostPayload: number,
     mostPackets: number,
   ): void {
+    if (bytes !== this.memory) {
+      this.memory = bytes
+      this.words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    }
+    const { words } = this
     const size = fieldsEnd - fields
     let count = 0
     let end = at
     let payloadBytes = 0
-    while (count < mostPackets && end < limit && bytes.getUint8(end) === HEADER) {
-      const length = remainingLength(bytes, end + 1, limit)
+    while (count < mostPackets && end < limit && words.getUint8(end) === HEADER) {
+      const length = remainingLength(words, end + 1, limit)
       const payload = length - size
       if (payload < 0 || payload > mostPayload) break
       const body = end + 1 + varintSize(length)
       const next = body + length
-      if (next > limit || next - end > most || !areSame(bytes, fields, body, size)) break
+      if (next > limit || next - end > most || !areSame(words, fields, body, size)) break
       count++
       payloadBytes += payload
       end = next

@@ -17,8 +17,7 @@ function find(first: Buffer, payload: number, rest: Uint8Array, most = 1e9, most
   let fields = 4
   while ((bytes[fields++] as number) >= 0x80) {}
   const run = new PacketRun()
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  run.find(view, fields, at - payload, at, at + rest.length - cut, most, mostPayload, packets)
+  run.find(bytes, fields, at - payload, at, at + rest.length - cut, most, mostPayload, packets)
   return { count: run.count, bytes: run.end - at, payloadBytes: run.payloadBytes }
 }
 

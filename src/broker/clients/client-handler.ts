@@ -44,6 +44,9 @@ const END_OF_ACKS = PacketType.SUBSCRIBE << 4
 /** How long a connection that this side has ended may stay open for the peer to read the last packet, in ms. */
 const GRACE = 2000
 
+/** Packets that are taken one by one after two that were not alike: the next ones may not be either. */
+const UNLIKE = 7
+
 type State = 'new' | 'connected' | 'ended'
 
 /** What the handler needs of the broker's list of connections. */
@@ -67,6 +70,8 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   /** After extended authentication. */
   private reauthentication: Reauthentication | undefined = undefined
   private isActive = false
+  /** Packets behind which it is not looked for others like them. */
+  private unlike = 0
   /** The client waits for plugins, not the broker for the client. */
   private isAsking = false
   /** The client has sent DISCONNECT. */
@@ -191,7 +196,13 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   onFollowing(bytes: Buffer, at: number, limit: number): number {
     const { client, connection, state } = this
     if (client === undefined || connection === undefined || state !== 'connected') return at
-    return handleFollowing(this.context, client, bytes, at, limit, connection.framer.maximumPacketSize)
+    if (this.unlike > 0) {
+      this.unlike--
+      return at
+    }
+    const next = handleFollowing(this.context, client, bytes, at, limit, connection.framer.maximumPacketSize)
+    if (next === at) this.unlike = UNLIKE
+    return next
   }
 
   /** Goes on with an answer of plugins; the client's next packets wait for it. */

@@ -137,12 +137,10 @@ export class Burst {
   ): Followed | undefined {
     const { last, stretch, run } = this
     if (last === undefined || last.bytes !== bytes || last.payloadEnd !== at || last.frameStart < 0) return undefined
-    this.frames.use(last)
-    const { view } = this.frames.frame(last.frameVersion, false)
     const { block, payloadStart } = last
     let fields = last.frameStart + 1
     while ((bytes[fields++] as number) >= 0x80) {}
-    run.find(view, fields, payloadStart, at, limit, most, mostPayload, 1)
+    run.find(bytes, fields, payloadStart, at, limit, most, mostPayload, 1)
     if (run.count === 0) return undefined
     if (this.isOpen ? this.changes !== this.subscriptions.changes : !this.open(last)) return undefined
     // They leave as they come.
@@ -159,14 +157,14 @@ export class Burst {
         stretch.begin()
       }
       const reach = block === undefined ? Math.min(limit, end + stretch.room) : limit
-      run.find(view, fields, payloadStart, end, reach, largest, mostPayload, passes === undefined ? reach : 1)
+      run.find(bytes, fields, payloadStart, end, reach, largest, mostPayload, passes === undefined ? reach : 1)
       if (run.count === 0) break
       if (passes !== undefined) {
         const isPassed = passes(last.successor(end, run.end - run.payloadBytes, run.end))
         // Or what was asked has changed who gets it.
         if (!isPassed || this.last !== last || this.changes !== this.subscriptions.changes) break
       }
-      stretch.addPackets(bytes, view, end, run.end, block)
+      stretch.addPackets(bytes, run.view, end, run.end, block)
       this.count += run.count
       this.payloadBytes += run.payloadBytes
       count += run.count

@@ -70,9 +70,7 @@ export class Router {
     passes: Passes | undefined,
   ): Followed | undefined {
     if (this.isPublishing) return undefined
-    const followed = this.burst.takesFollowing(bytes, at, limit, most, mostPayload, passes)
-    this.frames.release()
-    return followed
+    return this.burst.takesFollowing(bytes, at, limit, most, mostPayload, passes)
   }
 
   /** Hands out what is still being gathered: to be called before connections are flushed, and before who gets what changes. */
