@@ -2,7 +2,14 @@
 // type, flags, direction, size. A packet that spans chunks is collected in memory that grows only with the bytes received.
 // Knows no socket; what a body contains is the codec's business.
 
-import { PacketType, type ProtocolVersion, packetTypeRow, packetTypes, type Sender } from './packet-types.js'
+import {
+  PacketType,
+  PLAIN_PUBLISH,
+  type ProtocolVersion,
+  packetTypeRow,
+  packetTypes,
+  type Sender,
+} from './packet-types.js'
 import { ProtocolError } from './protocol-error.js'
 import { ReasonCode } from './reason-codes.js'
 import type { BlockPool, SharedBlock } from './shared-block.js'
@@ -31,8 +38,6 @@ export interface FramingRules {
 }
 
 const PARTIAL_START = 4096
-/** The first byte of a PUBLISH without DUP, QoS and RETAIN. */
-const PLAIN_PUBLISH = PacketType.PUBLISH << 4
 /** The first byte of a TLS connection; as an MQTT packet it would be a CONNECT with wrong flags. */
 const TLS_HANDSHAKE = 0x16
 

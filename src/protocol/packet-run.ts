@@ -1,10 +1,9 @@
 // QoS 0 PUBLISH packets that lie one behind the other and differ in nothing but their payloads: found by comparing bytes, without
 // decoding what has been decoded once.
 
-import { PacketType } from './packet-types.js'
+import { PLAIN_PUBLISH } from './packet-types.js'
 import { varintSize } from './writer.js'
 
-const HEADER = PacketType.PUBLISH << 4
 /** Bits of a remaining length, which has at most four bytes. */
 const LENGTH_BITS = 28
 
@@ -68,7 +67,7 @@ export class PacketRun {
     let count = 0
     let end = at
     let payloadBytes = 0
-    while (count < mostPackets && end < limit && words.getUint8(end) === HEADER) {
+    while (count < mostPackets && end < limit && words.getUint8(end) === PLAIN_PUBLISH) {
       const length = remainingLength(words, end + 1, limit)
       const payload = length - size
       if (payload < 0 || payload > mostPayload) break

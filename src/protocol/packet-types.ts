@@ -28,6 +28,9 @@ export const PacketType = {
 export type PacketType = (typeof PacketType)[keyof typeof PacketType]
 export type PacketName = keyof typeof PacketType
 
+/** The first byte of a PUBLISH without DUP, QoS and RETAIN. */
+export const PLAIN_PUBLISH = PacketType.PUBLISH << 4
+
 export interface PacketTypeRow {
   readonly code: PacketType
   readonly name: PacketName

@@ -66,7 +66,9 @@ for (const inRuns of [false, true])
       router.forgetLast()
       router.publish(messageOf(packet, 't', 4, undefined, () => 0, at + 2, undefined))
       at = end
-      if (inRuns) at = router.publishFollowing(bytes, at, bytes.length, 1e9, 1e9, undefined)?.end ?? at
+      if (!inRuns) continue
+      const following = { bytes, at, limit: bytes.length, most: 1e9, mostPayload: 1e9, passes: undefined }
+      at = router.publishFollowing(following)?.end ?? at
     }
     router.settle()
     assert.deepEqual(got, payloads)

@@ -72,7 +72,7 @@ export function handleFollowing(
   if (memoryLimit.room !== Room.EVERYTHING) return at
   const asked = points.publish && new Asked(points.publish, client)
   const mostPayload = settings.messageSizeLimit || most
-  const taken = router.publishFollowing(bytes, at, limit, most, mostPayload, asked?.passes)
+  const taken = router.publishFollowing({ bytes, at, limit, most, mostPayload, passes: asked?.passes })
   if (taken !== undefined) countFollowing(context, taken.count, taken.payloadBytes)
   const end = taken?.end ?? at
   const message = asked?.message

@@ -4,14 +4,25 @@
 
 import { FrameStretch, MOST_COPIED } from '../../protocol/frame-stretch.js'
 import { PacketRun } from '../../protocol/packet-run.js'
-import { PacketType, type ProtocolVersion } from '../../protocol/packet-types.js'
+import { PLAIN_PUBLISH, type ProtocolVersion } from '../../protocol/packet-types.js'
 import type { PublishFrames } from '../../protocol/publish-frames.js'
 import type { BlockPool } from '../../protocol/shared-block.js'
 import type { Message, Publisher } from '../../session/message.js'
 import type { Follower, Subscription } from './receiver.js'
 import type { Subscriptions } from './subscriptions.js'
 
-const HEADER = PacketType.PUBLISH << 4
+/** Packets in bytes[at..limit), and which of them are taken: those that differ from the message before in nothing but their payload. */
+export interface Following {
+  readonly bytes: Buffer
+  /** Where the message before ends. */
+  readonly at: number
+  readonly limit: number
+  /** Bytes of the largest packet that is taken, and of the largest payload. */
+  readonly most: number
+  readonly mostPayload: number
+  /** Asked for each of them, in its order; the first that does not pass is not taken, and ends it. */
+  readonly passes: ((message: Message) => boolean) | undefined
+}
 
 /** Packets that were taken unseen. */
 export interface Followed {
@@ -20,9 +31,6 @@ export interface Followed {
   /** Where the last of them ends. */
   readonly end: number
 }
-
-/** Whether a message is to be delivered as it is, with those before it. */
-export type Passes = (message: Message) => boolean
 
 export class Burst {
   private readonly frames: PublishFrames
@@ -99,12 +107,12 @@ export class Burst {
       this.end()
       return false
     }
-    if (!this.stretch.add(frame, HEADER)) {
+    if (!this.stretch.add(frame, PLAIN_PUBLISH)) {
       this.handOut()
       // Whoever writes may have flushed them all, and ended this.
       if (!this.isOpen) return false
       this.stretch.begin()
-      if (!this.stretch.add(frame, HEADER)) {
+      if (!this.stretch.add(frame, PLAIN_PUBLISH)) {
         this.end()
         return false
       }
@@ -120,21 +128,8 @@ export class Burst {
     this.last = undefined
   }
 
-  /**
-   * Takes packets in bytes[at..limit) that differ from the message before, which ends at `at`, in nothing but their payload.
-   * Undefined when there are none.
-   * @param most bytes of the largest packet that is taken
-   * @param mostPayload bytes of the largest payload that is taken
-   * @param passes asked for each of them, the last to be taken is the one before the first that does not
-   */
-  takesFollowing(
-    bytes: Buffer,
-    at: number,
-    limit: number,
-    most: number,
-    mostPayload: number,
-    passes: Passes | undefined,
-  ): Followed | undefined {
+  /** Takes packets behind the message before; undefined when there are none to take. */
+  takesFollowing({ bytes, at, limit, most, mostPayload, passes }: Following): Followed | undefined {
     const { last, stretch, run } = this
     if (last === undefined || last.bytes !== bytes || last.payloadEnd !== at || last.frameStart < 0) return undefined
     const { block, payloadStart } = last

@@ -4,7 +4,7 @@
 import type { PublishFrames } from '../../protocol/publish-frames.js'
 import type { BlockPool } from '../../protocol/shared-block.js'
 import type { Message } from '../../session/message.js'
-import { Burst, type Followed, type Passes } from './burst.js'
+import { Burst, type Followed, type Following } from './burst.js'
 import { availabilities, type Subscription } from './receiver.js'
 import { RetainedMessages } from './retained-messages.js'
 import { type SharedGroup, Subscriptions } from './subscriptions.js'
@@ -55,22 +55,11 @@ export class Router {
   }
 
   /**
-   * Delivers packets in bytes[at..limit) that differ from the last one, which was published since `forgetLast` and ends at `at`, in
-   * nothing but their payload, as far as they go to the same receivers in the same form.
-   * @param most bytes of the largest packet that is taken
-   * @param mostPayload bytes of the largest payload that is taken
-   * @param passes asked for each of them, in its order; the first that does not pass is not delivered, and ends it
+   * Delivers packets behind the last one, which was published since `forgetLast`, as far as they go to the same receivers in the same
+   * form.
    */
-  publishFollowing(
-    bytes: Buffer,
-    at: number,
-    limit: number,
-    most: number,
-    mostPayload: number,
-    passes: Passes | undefined,
-  ): Followed | undefined {
-    if (this.isPublishing) return undefined
-    return this.burst.takesFollowing(bytes, at, limit, most, mostPayload, passes)
+  publishFollowing(following: Following): Followed | undefined {
+    return this.isPublishing ? undefined : this.burst.takesFollowing(following)
   }
 
   /** Hands out what is still being gathered: to be called before connections are flushed, and before who gets what changes. */
