@@ -347,6 +347,24 @@ describe('plugins are asked of each', () => {
       arrives: ['0', '1', '2', 'x', 'y', 'z', '3', '4', '5', '6', '7'],
     },
   ]
+  test('and count as received, whatever becomes of them', async (t) => {
+    const plugin: Plugin = {
+      name: 'p',
+      publish: (message) => (Number(payloadOf(message)) % 50 === 30 ? 'drop' : undefined),
+    }
+    const own = await startBroker({ debug: false, plugins: [plugin], conf: 'sys_interval 1' })
+    t.after(() => own.stop())
+    const publisher = await client(t, own, { clientId: 'p' })
+    const subscriber = await client(t, own, { clientId: 's' })
+    await subscriber.subscribe('a')
+    await sendTogether(publisher, numbered('a', 400))
+    assert.equal((await got(subscriber)).length, 392)
+    own.advance(2)
+    const watcher = await client(t, own, { clientId: 'w' })
+    await watcher.subscribe('$SYS/broker/publish/messages/received')
+    assert.deepEqual(await got(watcher), ['400'])
+  })
+
   test('and publish something while a large one is on its way', async (t) => {
     const plugin: Plugin = {
       name: 'p',
