@@ -1,10 +1,12 @@
-// Sockets of accepted connections, made from the handle beneath, which Node keeps to itself: they read into one buffer that all of
+// Accepted connections, made from the handle beneath, which Node keeps to itself: they read into one buffer that all of
 // them share. One that fills the buffer brings packets faster than they can be copied for nothing: it reads into blocks of its
 // own, which receivers may keep, for as long as it has so much to say.
 
 import { type Server, Socket, type SocketConstructorOpts } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import type { BlockPool, SharedBlock } from '../protocol/shared-block.js'
+import type { ByteStream } from './byte-stream.js'
+import { HandleStream, isStreamHandle, type ReadTarget, type StreamHandle } from './handle-stream.js'
 import { type ChunkTaker, READ_BUFFER } from './plain-socket.js'
 
 /** Bytes of a block of its own: more than the buffer, for fewer packets that end in the next one. */
@@ -43,8 +45,9 @@ export function acceptHandles(server: Server, onAccept: (handle: AcceptedHandle)
 }
 
 /** Begins to read from an accepted socket. */
-export function startReading(socket: Socket): void {
-  socket.read(0)
+export function startReading(socket: Socket | HandleStream): void {
+  if (socket instanceof Socket) socket.read(0)
+  else socket.resume()
 }
 
 /** Makes the sockets of one listener. */
@@ -52,12 +55,24 @@ export class AcceptedSockets {
   readonly buffer = Buffer.allocUnsafeSlow(READ_BUFFER)
   private readonly blocks: BlockPool
   private lent = 0
+  /** Whether its handles, which are all of one kind, can do without sockets. */
+  private isDirect: boolean | undefined = undefined
 
   constructor(blocks: BlockPool) {
     this.blocks = blocks
   }
 
-  /** The socket of an accepted connection. It reads nothing before `startReading`. */
+  /** An accepted connection. It reads nothing before `startReading`. */
+  streamOf(handle: AcceptedHandle, take: ChunkTaker): Socket | HandleStream {
+    this.isDirect ??= isStreamHandle(handle)
+    if (!this.isDirect) return this.socketOf(handle, take)
+    const reader = new SocketReader(this, take)
+    const stream = new HandleStream(handle as StreamHandle, reader)
+    reader.socket = stream
+    return stream
+  }
+
+  /** As `streamOf`, for who needs a socket. */
   socketOf(handle: AcceptedHandle, take: ChunkTaker): Socket {
     const reader = new SocketReader(this, take)
     const onread = { buffer: () => reader.next(), callback: (length: number) => reader.read(length) }
@@ -83,8 +98,8 @@ export class AcceptedSockets {
 }
 
 /** Where the bytes of one socket go. */
-class SocketReader {
-  socket: Socket | undefined = undefined
+class SocketReader implements ReadTarget {
+  socket: ByteStream | undefined = undefined
   private readonly sockets: AcceptedSockets
   private readonly take: ChunkTaker
   private block: SharedBlock | undefined = undefined
@@ -109,7 +124,7 @@ class SocketReader {
     if (block === undefined) {
       if (length === 0) return sockets.buffer
       if (length < READ_BUFFER || this.socket?.destroyed !== false || !sockets.lend()) return undefined
-      if (!this.isWatched) this.socket.once('close', () => this.giveBack())
+      if (!this.isWatched) this.socket.on('close', () => this.giveBack())
       this.isWatched = true
       this.block = sockets.block()
     } else if (length < LEAST_READ) {

@@ -2,8 +2,6 @@
 // the event loop. Small packets are copied into a pooled block, large ones are written by reference. Whoever owns the connection
 // decides what packets mean and when it ends.
 
-import { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { copyWords, MOST_BY_WORDS } from '../protocol/copy-words.js'
 import { Framer, type PacketSink } from '../protocol/framer.js'
 import { PacketType, type Sender } from '../protocol/packet-types.js'
@@ -11,6 +9,7 @@ import { ackHeader } from '../protocol/packets/acks.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import type { Frame } from '../protocol/publish-frames.js'
 import { BlockPool, type SharedBlock } from '../protocol/shared-block.js'
+import type { ByteStream } from './byte-stream.js'
 import { Outlet } from './outlet.js'
 import { READ_BUFFER } from './plain-socket.js'
 import { WRITE_BLOCK, type WriteBlock, WriteQueue } from './write-queue.js'
@@ -61,7 +60,7 @@ export class Connection {
   maxPendingBytes = Number.POSITIVE_INFINITY
   bytesReceived = 0
   bytesSent = 0
-  private readonly socket: Duplex
+  private readonly socket: ByteStream
   private readonly out: Outlet
   private readonly owner: ConnectionOwner
   private readonly writes: WriteQueue
@@ -88,7 +87,7 @@ export class Connection {
   private isOver = false
 
   /** @param peer the side at the other end, whose packets arrive here. */
-  constructor(socket: Duplex, owner: ConnectionOwner, peer: Sender, shared: SharedMemory) {
+  constructor(socket: ByteStream, owner: ConnectionOwner, peer: Sender, shared: SharedMemory) {
     this.socket = socket
     this.out = new Outlet(socket)
     this.owner = owner
@@ -234,7 +233,7 @@ export class Connection {
   private becomeTwoWay(): void {
     if (this.heldAcks !== undefined) return
     this.heldAcks = Buffer.allocUnsafe(HELD_ACKS)
-    if (this.socket instanceof Socket) this.socket.setNoDelay(false)
+    this.socket.setNoDelay?.(false)
   }
 
   private holdAck(held: Buffer, header: number, packetId: number): void {

@@ -2,10 +2,11 @@
 // MQTT (PROXY protocol, TLS, WebSocket) has files of its own and is put together here.
 
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { BlockPool } from '../protocol/shared-block.js'
 import { type AcceptedHandle, AcceptedSockets, acceptHandles, handleOf, startReading } from './accepted-socket.js'
 import { addressesOf } from './addresses.js'
+import type { ByteStream } from './byte-stream.js'
+import type { HandleStream } from './handle-stream.js'
 import { type ChunkTaker, readStream } from './plain-socket.js'
 import type { ProxyRules, receiveProxyHeader } from './proxy-acceptor.js'
 import type { ProxyTls } from './proxy-protocol.js'
@@ -47,7 +48,7 @@ export interface Peer {
 /** A connection that was accepted: `open` is called once with where its bytes shall go and returns what to write to. */
 export interface Accepted {
   readonly peer: Peer
-  open(take: ChunkTaker): Duplex
+  open(take: ChunkTaker): ByteStream
   /** Begins to read; call it when the taker is ready. */
   start(): void
   /** Refuses it. */
@@ -247,12 +248,26 @@ export class Listener {
 
   private plain(handle: AcceptedHandle): Accepted {
     let taker: ChunkTaker | undefined
-    const socket = this.sockets.socketOf(handle, (bytes, length, block) => taker?.(bytes, length, block))
-    if (this.noDelay) socket.setNoDelay(true)
-    return this.accepted(socket, this.peerOf(socket), (take) => {
-      taker = take
-      startReading(socket)
-    })
+    const take: ChunkTaker = (bytes, length, block) => taker?.(bytes, length, block)
+    if (this.webSockets !== undefined) {
+      const socket = this.sockets.socketOf(handle, take)
+      if (this.noDelay) socket.setNoDelay(true)
+      return this.accepted(socket, this.peerOf(socket), (reader) => {
+        taker = reader
+        startReading(socket)
+      })
+    }
+    const stream = this.sockets.streamOf(handle, take)
+    if (this.noDelay) stream.setNoDelay(true)
+    return {
+      peer: this.peerOf(stream),
+      open(reader) {
+        taker = reader
+        return stream
+      },
+      start: () => startReading(stream),
+      destroy: () => void stream.destroy(),
+    }
   }
 
   /** With WebSocket on it where the listener says so. */
@@ -271,7 +286,7 @@ export class Listener {
     }
   }
 
-  private peerOf(socket: Socket): Peer {
+  private peerOf(socket: Socket | HandleStream): Peer {
     return { address: socket.remoteAddress ?? this.path, port: socket.remotePort ?? 0, secured: undefined }
   }
 

@@ -2,7 +2,7 @@
 // that it is on disk; everything behind them then waits as well, so that the order stays. What is waited for is numbered in
 // ascending order by whoever does it.
 
-import type { Duplex } from 'node:stream'
+import type { ByteStream } from './byte-stream.js'
 
 interface HeldWrite {
   readonly bytes: Buffer
@@ -17,13 +17,13 @@ const MOST_COPIED = 4096
 export class Outlet {
   /** Bytes that are held back. */
   heldBytes = 0
-  private readonly socket: Duplex
+  private readonly socket: ByteStream
   private held: HeldWrite[] = []
   private ticket = 0
   private passed = 0
   private isEnding = false
 
-  constructor(socket: Duplex) {
+  constructor(socket: ByteStream) {
     this.socket = socket
   }
 

@@ -1,7 +1,7 @@
 // Tests of the WebSocket transport by itself: the stream that a listener hands out, without a broker behind it.
 
 import assert from 'node:assert/strict'
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
 import { after, test } from 'node:test'
 import { type ConnectionTaker, Listener } from '../../src/net/listener.js'
 import { ProtocolError } from '../../src/protocol/protocol-error.js'
@@ -23,9 +23,11 @@ async function listen(): Promise<{ port: number; next: () => Promise<Served> }> 
   let wake = () => {}
   const taker: ConnectionTaker = {
     onAccept(accepted) {
-      const stream = accepted.open((bytes, length) => {
+      const opened = accepted.open((bytes, length) => {
         each.received = Buffer.concat([each.received, bytes.subarray(0, length)])
       })
+      assert.ok(opened instanceof Duplex)
+      const stream = opened
       const errors: Error[] = []
       stream.on('error', (error) => errors.push(error))
       const closed = new Promise<void>((resolve) => {
