@@ -1,11 +1,17 @@
 // What all connections of a process share for writing: a pool of 16 KiB blocks in which small packets gather, and the list of
-// connections with something to send, flushed once per turn of the event loop. Nothing is allocated per flush.
+// connections with something to send, flushed once per turn of the event loop. Nothing is allocated per flush. Where many have
+// something, the flush waits for as long as the next turn adds to them, two turns at most: a turn finds only those of many senders
+// that have sent since the last, and fewer writes carry more.
 
 /** Bytes of a block. */
 export const WRITE_BLOCK = 16_384
 
 /** Connections with a block of their own before the flush comes early, so that a wide fan-out does not hold memory for all. */
 const MOST_DIRTY = 2048
+/** Connections with something to send whose flush may wait for the next turn, */
+const CROWD = 8
+/** and how often. */
+const MOST_WAITS = 2
 /** Free blocks kept for reuse. */
 const KEPT_BLOCKS = 1024
 
@@ -41,6 +47,20 @@ export class WriteQueue {
   private dirty: Flushable[] = []
   private spare: Flushable[] = []
   private isScheduled = false
+  private waits = 0
+  /** Connections that had something to send at the end of the last turn. */
+  private waited = 0
+  private readonly onTurn = () => {
+    const count = this.dirty.length
+    if (count >= CROWD && count > this.waited && this.waits < MOST_WAITS) {
+      this.waits++
+      this.waited = count
+      setImmediate(this.onTurn)
+    } else {
+      this.waits = this.waited = 0
+      this.flushAll()
+    }
+  }
   private readonly flushAll = () => {
     this.beforeFlush()
     this.isScheduled = false
@@ -70,6 +90,6 @@ export class WriteQueue {
   wake(): void {
     if (this.isScheduled) return
     this.isScheduled = true
-    setImmediate(this.flushAll)
+    setImmediate(this.onTurn)
   }
 }
