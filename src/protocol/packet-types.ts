@@ -66,9 +66,10 @@ export const packetTypes: readonly PacketTypeRow[] = [
   { code: 15, name: 'AUTH', flags: 0, sentBy: both, since: 5 },
 ]
 
-const rows = new Map<number, PacketTypeRow>(packetTypes.map((row) => [row.code, row]))
+/** By code. */
+const rows: (PacketTypeRow | undefined)[] = [undefined, ...packetTypes]
 
 /** The row of a packet type code, or undefined for 0 and anything above 15. */
 export function packetTypeRow(code: number): PacketTypeRow | undefined {
-  return rows.get(code)
+  return rows[code]
 }

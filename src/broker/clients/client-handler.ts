@@ -157,7 +157,8 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     // An answer is not to overtake what was published before.
     context.router.settle()
     if (end - start === 2 && header >= FIRST_ACK && header < END_OF_ACKS) {
-      handleAck(context, client, (header >> 4) as AckType, bytes.readUInt16BE(start), ReasonCode.SUCCESS)
+      const packetId = ((bytes[start] as number) << 8) | (bytes[start + 1] as number)
+      handleAck(context, client, (header >> 4) as AckType, packetId, ReasonCode.SUCCESS)
       return
     }
     const packet = decodePacket(header, bytes, start, end, client.version, 'client', context.topics)

@@ -38,9 +38,9 @@ export class Router {
     this.isPublishing = true
     try {
       const taken = this.burst.takes(message) || this.deliver(message)
-      for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) {
+      while (this.waiting.length > 0) {
         this.burst.end()
-        this.deliver(next)
+        this.deliver(this.waiting.shift() as Message)
       }
       return taken
     } finally {

@@ -51,6 +51,9 @@ export class Subscriptions {
   /** Results in two generations: when the younger is full it becomes the older, and what is not asked for again is forgotten. */
   private cache = new Map<string, CachedMatches>()
   private olderCache = new Map<string, CachedMatches>()
+  /** The topic that was asked for last, and what was found. */
+  private lastTopic = ''
+  private last: CachedMatches | undefined = undefined
   private readonly changedFilters: string[] = new Array<string>(REMEMBERED_CHANGES).fill('')
   private changeCount = 0
   private plainCount = 0
@@ -117,6 +120,15 @@ export class Subscriptions {
 
   /** Subscriptions and groups whose filter matches `topic` [MQTT-3.3.2-3]. */
   match(topic: string): Matches {
+    // Messages of one topic often come together.
+    if (topic !== this.lastTopic || this.last?.checked !== this.changeCount) {
+      this.last = this.lookUp(topic)
+      this.lastTopic = topic
+    }
+    return this.last
+  }
+
+  private lookUp(topic: string): CachedMatches {
     const cached = this.cache.get(topic)
     if (cached !== undefined && this.isCurrent(cached, topic)) return cached
     const older = cached === undefined ? this.olderCache.get(topic) : undefined
