@@ -77,7 +77,8 @@ export function judgeConnect(
   const most = config.global_max_clients
   if (most > 0 && sessions.get(identity.clientId) === undefined && sessions.count >= most)
     return refused(ReasonCode.SERVER_BUSY, 'global_max_clients reached')
-  return { ...identity, keepAlive: tooLong ? longest : connect.keepAlive, sessionExpiry }
+  const { clientId, isAssigned } = identity
+  return { clientId, isAssigned, keepAlive: tooLong ? longest : connect.keepAlive, sessionExpiry }
 }
 
 function judgeWill(

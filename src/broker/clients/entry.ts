@@ -55,8 +55,8 @@ export function enter(
   const mountPoint = settings.mount_point ?? ''
   const rights = rightsOf(context, listener, username, clientId)
   const touched = journal?.touched
-  const owner = { clientId, username, listener, mountPoint, rights }
-  const { session, isPresent } = sessions.open({ ...owner, cleanStart, expiryInterval })
+  const owner = { clientId, username, listener, mountPoint, rights, cleanStart, expiryInterval }
+  const { session, isPresent } = sessions.open(owner)
   if (isPresent) wills.cancel(clientId) // [MQTT-3.1.3-9]
   // What is sent behind CONNACK may come from changes that are not on disk yet.
   if (waiter !== undefined && journal?.touched !== touched) journal?.hold(waiter)
