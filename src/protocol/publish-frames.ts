@@ -49,7 +49,8 @@ export class Frame {
   payload: Buffer | undefined = undefined
   /** Owner of large bytes, to be retained while they are pending; undefined when they are nobody else's. */
   block: SharedBlock | undefined = undefined
-  isReady = false
+  /** The message it was made for, as `PublishFrames` counts them. */
+  madeFor = 0
 
   get bytes(): Buffer {
     return this.memory
@@ -69,6 +70,8 @@ export class Frame {
 export const LARGE_PAYLOAD = 12_288
 
 const HEADER_ROOM = 5
+/** Small integers are quicker than large ones. */
+const MOST_COUNTED = 2 ** 30 - 2
 /** Longer frames are encoded into memory of their own, so that they may be written by reference. */
 const SCRATCH = LARGE_PACKET
 
@@ -97,12 +100,26 @@ export class PublishFrames {
   private readonly own = new Frame()
   private readonly scratch = [SCRATCH, SCRATCH, SCRATCH, SCRATCH, SCRATCH].map((size) => Buffer.allocUnsafeSlow(size))
   private content: PublishContent | undefined = undefined
+  /** Counts the messages. */
+  private turn = 0
+  private readonly mostCounted: number
+
+  /** @param mostCounted messages before the count begins anew, at least 1 */
+  constructor(mostCounted = MOST_COUNTED) {
+    this.mostCounted = mostCounted
+  }
 
   /** Turns to a message; without effect if it is the present one. */
   use(content: PublishContent): void {
     if (this.content === content) return
     this.content = content
-    for (let i = 0; i < 4; i++) (this.shared[i] as Frame).isReady = false
+    if (this.turn === this.mostCounted) this.countAnew()
+    this.turn++
+  }
+
+  private countAnew(): void {
+    this.turn = 0
+    for (const frame of this.shared) frame.madeFor = 0
   }
 
   /** Lets go of the message: to be called before the bytes it arrived in are reused. */
@@ -114,12 +131,12 @@ export class PublishFrames {
   frame(version: ProtocolVersion, withId: boolean): Frame {
     const index = (version === 5 ? 2 : 0) + (withId ? 1 : 0)
     const frame = this.shared[index] as Frame
-    if (!frame.isReady) {
+    if (frame.madeFor !== this.turn) {
       const content = this.content as PublishContent
       if (content.frameStart >= 0 && content.frameHasId === withId && (content.frameVersion === 5) === (version === 5))
         this.asReceived(frame, content, version, withId)
       else this.encode(frame, index, content, version, withId, undefined)
-      frame.isReady = true
+      frame.madeFor = this.turn
     }
     return frame
   }

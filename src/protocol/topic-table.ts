@@ -17,6 +17,8 @@ interface Slot {
 export class TopicTable {
   private readonly slots: (Slot | undefined)[]
   private readonly mask: number
+  /** The name that was found last: the next packet often has the same. */
+  private last: Slot = { bytes: new Uint8Array(0), topic: '' }
 
   /** @param size number of slots, a power of two. */
   constructor(size = 8192) {
@@ -32,20 +34,31 @@ export class TopicTable {
     const length = end - start
     if (length === 0) return ''
     if (length > MAX_INTERNED_BYTES) return checkedName(bytes, start, end)
+    if (isName(this.last, bytes, start, length)) return this.last.topic
+    this.last = this.slotOf(bytes, start, end)
+    return this.last.topic
+  }
+
+  private slotOf(bytes: Buffer, start: number, end: number): Slot {
+    const length = end - start
     let hash = length
     for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0
     const index = (hash ^ (hash >>> 15)) & this.mask
     const slot = this.slots[index]
-    if (slot !== undefined && slot.bytes.length === length) {
-      const known = slot.bytes
-      let i = 0
-      while (i < length && known[i] === bytes[start + i]) i++
-      if (i === length) return slot.topic
-    }
+    if (slot !== undefined && isName(slot, bytes, start, length)) return slot
     const topic = checkedName(bytes, start, end)
-    this.slots[index] = { bytes: Uint8Array.prototype.slice.call(bytes, start, end), topic }
-    return topic
+    const fresh = { bytes: Uint8Array.prototype.slice.call(bytes, start, end), topic }
+    this.slots[index] = fresh
+    return fresh
   }
+}
+
+/** Compares from the end: names are more alike where they begin. */
+function isName({ bytes: known }: Slot, bytes: Buffer, start: number, length: number): boolean {
+  if (known.length !== length) return false
+  let i = length - 1
+  while (i >= 0 && known[i] === bytes[start + i]) i--
+  return i < 0
 }
 
 function checkedName(bytes: Buffer, start: number, end: number): string {

@@ -38,8 +38,9 @@ export class InFlight {
   }
 
   remove(delivery: Delivery): void {
-    if (this.get(delivery.packetId) !== delivery) return
-    this.slots[delivery.packetId & this.mask] = undefined
+    const at = delivery.packetId & this.mask
+    if (this.slots[at] !== delivery) return
+    this.slots[at] = undefined
     this.count--
   }
 

@@ -1,6 +1,7 @@
 // An application message on its way through a broker or client: what is sent, to be combined with who receives it. It starts as
 // a view of the packet it arrived in and is detached once if anything keeps it longer than the call that brought it.
 
+import { copyWords, MOST_BY_WORDS, viewOf } from '../protocol/copy-words.js'
 import type { ProtocolVersion } from '../protocol/packet-types.js'
 import type { Publish, Qos } from '../protocol/packets/publish.js'
 import { NO_PROPERTIES, type Properties } from '../protocol/properties.js'
@@ -21,6 +22,7 @@ export interface Publisher {
 /** Small payloads that outlive their packet for a moment are copied one behind the other, as Node does with small buffers. */
 const SLAB = 8192
 let slab = Buffer.allocUnsafeSlow(SLAB)
+let slabView = new DataView(slab.buffer)
 let slabUsed = 0
 
 export class Message implements PublishContent {
@@ -118,6 +120,7 @@ export class Message implements PublishContent {
     }
     if (slabUsed + size > SLAB) {
       slab = Buffer.allocUnsafeSlow(SLAB)
+      slabView = new DataView(slab.buffer)
       slabUsed = 0
     }
     this.copyFrom(start, slab, slabUsed)
@@ -148,7 +151,7 @@ export class Message implements PublishContent {
     const { bytes, payloadStart, payloadEnd } = this
     const size = payloadEnd - start
     this.isDetached = true
-    if (size < 64) for (let i = 0; i < size; i++) memory[at + i] = bytes[start + i] as number
+    if (memory === slab && size >= 4 && size <= MOST_BY_WORDS) copyWords(viewOf(bytes), start, slabView, at, size)
     else bytes.copy(memory, at, start, payloadEnd)
     this.bytes = memory
     this.payloadStart = at + payloadStart - start

@@ -242,6 +242,19 @@ test('the next message has frames of its own', () => {
       )
 })
 
+test('frames of an earlier message do not come back when the count of messages begins anew', () => {
+  const frames = new PublishFrames(2)
+  for (let i = 0; i < 12; i++) {
+    const content = made('t', u8(i))
+    frames.use(content)
+    // 5.0 is asked for with every third message only: its frame keeps the number of the last one.
+    const version = i % 3 === 0 ? 5 : 4
+    const { bytes, end } = frames.frame(version, false)
+    assert.equal(bytes[end - 1], i)
+    frames.release()
+  }
+})
+
 test('a message used again after its release is encoded again', () => {
   const frames = new PublishFrames()
   const content = made('t', utf8('x'))

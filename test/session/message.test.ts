@@ -6,7 +6,7 @@ import { PacketType } from '../../src/protocol/packet-types.js'
 import { Publish } from '../../src/protocol/packets/publish.js'
 import { NO_PROPERTIES, type Properties } from '../../src/protocol/properties.js'
 import { BlockPool } from '../../src/protocol/shared-block.js'
-import { expiryOf, localMessage, type Message, messageOf, remainingExpiry } from '../../src/session/message.js'
+import { expiryOf, localMessage, Message, messageOf, remainingExpiry } from '../../src/session/message.js'
 
 /** The PUBLISH `30 09 0003 a/b 'hello'` in the middle of a read buffer, as 3.1.1 sends it. */
 function arrived(properties: Properties = NO_PROPERTIES): { message: Message; network: Buffer } {
@@ -73,6 +73,19 @@ describe('a message that arrived', () => {
       assert.equal(bytes.toString('latin1', frameStart, payloadEnd), '\x30\x0a\x00\x03a/bhello')
       assert.equal(message.payload.toString(), 'hello')
     }
+  })
+
+  test('detach: payloads of all small sizes, one behind the other, leave each other alone', () => {
+    const kept: { message: Message; expected: Buffer }[] = []
+    for (let size = 0; size < 300; size++) {
+      const network = Buffer.from(Array.from({ length: size + 3 }, (_, i) => (i * 7 + size) & 0xff))
+      const expected = Buffer.from(network.subarray(3))
+      const message = new Message('t', 1, false, {}, undefined, 0, network, 3, size + 3, -1, 4, undefined)
+      message.detach()
+      network.fill(0)
+      kept.push({ message, expected })
+    }
+    for (const { message, expected } of kept) assert.ok(message.payload.equals(expected), `${expected.length} bytes`)
   })
 
   test('D3.3 keep: in memory of exactly its size, also when it was detached before', () => {
