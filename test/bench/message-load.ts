@@ -8,6 +8,11 @@ import { type PublishFrame, publishFrame } from './wire.js'
 
 const WARM_UP_MS = 1000
 const CHECK_MS = 300
+/**
+ * Messages that one of several publishers writes at a time. With as few as 4 the generator's system calls are what limits the rate of
+ * a broker that is quick.
+ */
+const BURST = 16
 const FILTERS_PER_CONNECTION = 1000
 /** Copies of a small QoS 0 frame that are written by reference are cut from a block of about this size. */
 const REPEATED_BYTES = 65_536
@@ -68,7 +73,7 @@ export class MessageLoad {
     this.options = options
     const { fanAll, subscribers, topics, publishers } = options
     this.deliveriesPerPublish = Math.max(1, fanAll ? subscribers : Math.floor(subscribers / topics))
-    this.burst = publishers === 1 ? 32 : 4
+    this.burst = publishers === 1 ? 32 : BURST
   }
 
   /** Connects, warms up for a second, measures, disconnects. */
