@@ -81,6 +81,11 @@ export class ClientRights implements Rights {
   readonly #limit: number
   readonly #readable = new Map<string, AclDecision>()
   readonly #writable = new Map<string, AclDecision>()
+  /** The topics that were asked for last, and the answers. */
+  #lastRead: string | undefined = undefined
+  #mayReadLast = false
+  #lastWritten: string | undefined = undefined
+  #mayWriteLast = false
 
   constructor({ restricted, own = [], patterns = [], otherwise }: ClientRules, limit = REMEMBERED_TOPICS) {
     this.#rules = own
@@ -96,12 +101,20 @@ export class ClientRights implements Rights {
 
   mayRead(topic: string): boolean {
     if (!this.#restricted && topic.charCodeAt(0) !== DOLLAR) return true
-    return (this.#readable.get(topic) ?? this.#remember(this.#readable, 'read', topic)).allowed
+    if (topic !== this.#lastRead) {
+      this.#mayReadLast = (this.#readable.get(topic) ?? this.#remember(this.#readable, 'read', topic)).allowed
+      this.#lastRead = topic
+    }
+    return this.#mayReadLast
   }
 
   mayWrite(topic: string): boolean {
     if (!this.#restricted && topic.charCodeAt(0) !== DOLLAR) return true
-    return (this.#writable.get(topic) ?? this.#remember(this.#writable, 'write', topic)).allowed
+    if (topic !== this.#lastWritten) {
+      this.#mayWriteLast = (this.#writable.get(topic) ?? this.#remember(this.#writable, 'write', topic)).allowed
+      this.#lastWritten = topic
+    }
+    return this.#mayWriteLast
   }
 
   explain(verb: AclVerb, topic: string): AclDecision {
