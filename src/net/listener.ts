@@ -1,7 +1,7 @@
 // Sockets that wait for clients: binds the addresses a listener names and hands over each accepted connection. What comes before
 // MQTT (PROXY protocol, TLS, WebSocket) has files of its own and is put together here.
 
-import { createServer, type ListenOptions, type Server, type Socket } from 'node:net'
+import { createServer, type ListenOptions, type Server, Socket } from 'node:net'
 import type { BlockPool } from '../protocol/shared-block.js'
 import { type AcceptedHandle, AcceptedSockets, acceptHandles, handleOf, startReading } from './accepted-socket.js'
 import { addressesOf } from './addresses.js'
@@ -247,42 +247,31 @@ export class Listener {
   }
 
   private plain(handle: AcceptedHandle): Accepted {
+    const { sockets, webSockets } = this
     let taker: ChunkTaker | undefined
     const take: ChunkTaker = (bytes, length, block) => taker?.(bytes, length, block)
-    if (this.webSockets !== undefined) {
-      const socket = this.sockets.socketOf(handle, take)
-      if (this.noDelay) socket.setNoDelay(true)
-      return this.accepted(socket, this.peerOf(socket), (reader) => {
-        taker = reader
-        startReading(socket)
-      })
-    }
-    const stream = this.sockets.streamOf(handle, take)
+    // A WebSocket handshake takes a stream of Node's.
+    const stream = webSockets === undefined ? sockets.streamOf(handle, take) : sockets.socketOf(handle, take)
     if (this.noDelay) stream.setNoDelay(true)
-    return {
-      peer: this.peerOf(stream),
-      open(reader) {
-        taker = reader
-        return stream
-      },
-      start: () => startReading(stream),
-      destroy: () => void stream.destroy(),
-    }
+    return this.accepted(stream, this.peerOf(stream), (reader) => {
+      taker = reader
+      startReading(stream)
+    })
   }
 
   /** With WebSocket on it where the listener says so. */
-  private accepted(socket: Socket, peer: Peer, read: (take: ChunkTaker) => void): Accepted {
+  private accepted(stream: Socket | HandleStream, peer: Peer, read: (take: ChunkTaker) => void): Accepted {
     const { webSockets } = this
     let taker: ChunkTaker = () => {}
     return {
       peer,
       open(take) {
-        const stream = webSockets?.open(socket, take)
-        taker = stream === undefined ? take : (bytes, length) => stream.receive(bytes, length)
-        return stream ?? socket
+        const upper = stream instanceof Socket ? webSockets?.open(stream, take) : undefined
+        taker = upper === undefined ? take : (bytes, length) => upper.receive(bytes, length)
+        return upper ?? stream
       },
       start: () => read(taker),
-      destroy: () => void socket.destroy(),
+      destroy: () => void stream.destroy(),
     }
   }
 
