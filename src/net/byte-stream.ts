@@ -19,4 +19,6 @@ export interface ByteStream {
   /** An error ends it; `close` follows. */
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'close', listener: () => void): unknown
+  /** The other side has ended. To be heard before this side is ended too, which it is at once where nobody listens. */
+  prependListener(event: 'end', listener: () => void): unknown
 }

@@ -17,6 +17,11 @@ import { WRITE_BLOCK, type WriteBlock, WriteQueue } from './write-queue.js'
 export interface ConnectionOwner extends PacketSink {
   /** The peer sent something that cannot be read on from: a ProtocolError, or a defect of ours. Called once at most. */
   onError(error: unknown): void
+  /**
+   * The peer has ended its side and is to get what it is still owed, then the end of this one: `end`. Without this method Node ends
+   * this side at once. Called once at most.
+   */
+  onPeerEnd?(): void
   /** The connection is gone. `error` is the socket's, if it had one. Called once. */
   onClose(error: Error | undefined): void
   /** What was pending has left, after `isWritable` was false. */
@@ -99,6 +104,7 @@ export class Connection {
       failure = error
       if (error instanceof ProtocolError) this.fail(error)
     })
+    if (owner.onPeerEnd !== undefined) socket.prependListener('end', () => owner.onPeerEnd?.())
     socket.on('close', () => {
       this.isOver = true
       // What has gathered for a flush that is still to come goes nowhere.

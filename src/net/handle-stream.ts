@@ -201,7 +201,8 @@ export class HandleStream extends EventEmitter implements ByteStream {
     this.pause()
     this.isOver = true
     if (this.isEnded) this.destroy()
-    else this.end()
+    // Who listens ends this side.
+    else if (!this.emit('end')) this.end()
   }
 
   write(bytes: Buffer, done?: () => void): void {

@@ -41,6 +41,7 @@ const MAX_CONNECT = 100_000
 /** First bytes of the acknowledgements; without reason code and properties they are two bytes more than that. */
 const FIRST_ACK = PacketType.PUBACK << 4
 const END_OF_ACKS = PacketType.SUBSCRIBE << 4
+const CLOSED_BY_CLIENT = 'connection closed by client'
 /** How long a connection that this side has ended may stay open for the peer to read the last packet, in ms. */
 const GRACE = 2000
 
@@ -398,9 +399,13 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     else this.host.wills.withdraw(session.clientId) // [MQTT-3.1.2-12 of 3.1.1]
   }
 
+  onPeerEnd(): void {
+    this.end(CLOSED_BY_CLIENT)
+  }
+
   onClose(error: Error | undefined): void {
     if (this.state !== 'ended') {
-      this.why = error === undefined ? 'connection closed by client' : error.message
+      this.why = error === undefined ? CLOSED_BY_CLIENT : error.message
       this.leave()
     }
     const { statistics } = this.context

@@ -27,6 +27,7 @@ export function watchedOwner(owner: ConnectionOwner, tell: Tell, connection: () 
       owner.onPacket(header, bytes, start, end, block)
     },
     onError: (error) => owner.onError(error),
+    onPeerEnd: () => owner.onPeerEnd?.(),
     onClose: (error) => owner.onClose(error),
     onDrain: () => owner.onDrain(),
   }
