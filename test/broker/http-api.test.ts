@@ -2,12 +2,22 @@
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { startBroker, type TestBroker } from '../support/broker-kit.js'
+import { until } from '../support/until.js'
 
 /** `alice` with the password `secret`, at the lowest cost. */
 const PASSWORDS = 'alice:$2b$04$0grU.Kiv1hgfD39SOQIF9euvMLHYY7bMIf8NqzY1X7JtR/JwIgHrm\n'
@@ -50,6 +60,18 @@ function exchange(port: number, bytes: string): Promise<string> {
     socket.on('data', (chunk) => chunks.push(chunk))
     socket.on('error', reject)
     socket.on('close', () => resolve(Buffer.concat(chunks).toString()))
+  })
+}
+
+/** What this process has open. */
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)]
+    } catch {
+      // It has been closed meanwhile.
+      return []
+    }
   })
 }
 
@@ -149,6 +171,16 @@ describe('files', () => {
       assert.deepEqual(Buffer.from(await (await get(broker.port, '/large')).arrayBuffer()), LARGE)
     await Promise.all(Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? leave() : read())))
     await read()
+  })
+
+  test('requests behind one that ends the connection leave no file open', {
+    skip: !existsSync('/proc/self/fd'),
+  }, async () => {
+    const request = 'GET /large HTTP/1.1\r\nHost: x\r\n\r\n'
+    await exchange(broker.port, `GET /data.json HTTP/1.1\r\nHost: x\r\n\r\n${request.repeat(20)}`)
+    // Answered behind all of them.
+    assert.equal((await get(broker.port, '/data.json')).status, 200)
+    await until(() => !openFiles().includes(join(site, 'large')), 'the files')
   })
 
   test('none without http_dir', async (t) => {

@@ -41,7 +41,8 @@ export class HttpFiles {
   async send(folder: string | undefined, path: string, response: ServerResponse): Promise<boolean> {
     // Such files are not meant to be seen: .git, .htpasswd.
     if (folder === undefined || path.includes('/.')) return false
-    const isWanted = () => !response.destroyed
+    // A response whose turn on the connection has not come is not told that the connection is gone.
+    const isWanted = () => !response.destroyed && !response.req.socket.destroyed
     const whole = path.endsWith('/') ? `${path}index.html` : path
     const file = await this.turns.take(() => openBelow(folder, whole), isWanted)
     if (file === undefined) return false
@@ -87,10 +88,13 @@ async function openBelow(folder: string, path: string) {
 /** Room for more, or the end. */
 function drained(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
+    const { socket } = response.req
     const done = () => {
       response.off('drain', done).off('close', done)
+      socket.off('close', done)
       resolve()
     }
     response.on('drain', done).on('close', done)
+    socket.on('close', done)
   })
 }
