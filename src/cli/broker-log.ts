@@ -33,7 +33,12 @@ export class BrokerLog {
     this.log.use(this.settings, this.open.sinks)
   }
 
-  /** Writes what has not been written. */
+  /** Writes what has been logged so far, for whoever is told next that something has happened. */
+  flush(): void {
+    this.open?.flush()
+  }
+
+  /** Writes what has not been written, and ends it. */
   close(): void {
     if (this.open === undefined) this.reopen()
     this.open?.close()

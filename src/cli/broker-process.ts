@@ -109,11 +109,13 @@ export async function runUntilSignal(
       if (config.listeners[0]?.local_only === true && bound[0] !== undefined) adviseLocal(log, bound[0].port)
       const manager = new ServiceManager(process.env, (message) => log.warning(message))
       manager.ready()
+      brokerLog.flush()
       readyFile?.write(`${JSON.stringify(readyReport(bound))}\n`)
       onRunning(bound)
       await stopped
-      manager.stopping()
+      const told = manager.stopping()
       isClosed = await running.stop()
+      await told
     }
     log.info(`tsmq version ${version} terminating`)
   } finally {

@@ -29,13 +29,37 @@ class Disk {
   })
   log(text: string): void {
     this.writer.write(text, 'notice', '1: ')
-    mock.timers.tick(1)
+    mock.timers.tick(10)
   }
 }
 
 /** Lines of 1000 bytes: a little more than a mebibyte of them. */
 const MANY = 1100
 const long = (at: number) => `${at}`.padEnd(996, '.')
+
+test('a line after a while is written at the end of the turn; more of them every 10 ms, together', () => {
+  const disk = new Disk()
+  const write = (text: string) => disk.writer.write(text, 'notice', '')
+  const after = (ms: number, attempts: number, text: string) => {
+    mock.timers.tick(ms)
+    assert.deepEqual([disk.attempts, disk.text], [attempts, text])
+  }
+  write('one')
+  write('two')
+  assert.equal(disk.attempts, 0)
+  after(1, 1, 'one\ntwo\n')
+  write('three')
+  after(5, 1, 'one\ntwo\n')
+  write('four')
+  after(4, 1, 'one\ntwo\n')
+  after(1, 2, 'one\ntwo\nthree\nfour\n')
+  after(1000, 2, 'one\ntwo\nthree\nfour\n')
+  write('five')
+  after(1, 3, 'one\ntwo\nthree\nfour\nfive\n')
+  write('six')
+  disk.writer.flush()
+  after(0, 4, 'one\ntwo\nthree\nfour\nfive\nsix\n')
+})
 
 describe('a full disk', () => {
   test('is told once; what waits is written, whole and in order, when there is room', () => {

@@ -1,5 +1,6 @@
-// Lines of the log on their way to a descriptor: written together at the end of the turn, so that a busy broker does not wait for
-// each. What a full pipe or a full disk does not take waits, up to a limit; what is lost is counted and told.
+// Lines of the log on their way to a descriptor: those of a turn of the event loop are written together at its end, and those of a
+// busy time a hundred times a second, because a system call costs more than making a line. What a full pipe or a full disk does not
+// take waits, up to a limit; what is lost is counted and told.
 
 import { writeSync } from 'node:fs'
 import { systemText } from '../../access/restricted-file.js'
@@ -11,11 +12,14 @@ export type LogPainter = (text: string, type: LogType, time: string) => string
 /** Writes bytes to a descriptor and returns how many it took; throws the system's error. */
 export type WriteSome = (descriptor: number, bytes: Uint8Array) => number
 
-/** Bytes of log that may wait; further lines are lost. */
+/** How much of the log may wait; further lines are lost. */
 const MOST_PENDING = 1_048_576
+/** ms from one time something is written to the next. */
+const PAUSE = 10
 /** ms until a full pipe is tried again, and a full disk. */
 const RETRY = 20
 const FAULT_RETRY = 1000
+const NOTHING = Buffer.alloc(0)
 
 export interface LineWriterParts {
   readonly paint?: LogPainter | undefined
@@ -29,13 +33,16 @@ export class LineWriter {
   private readonly paint: LogPainter
   private readonly onFault: (message: string) => void
   private readonly writeSome: WriteSome
-  private pending: Buffer[] = []
-  private size = 0
+  /** What the descriptor has not taken, and what has come since. */
+  private rest: Buffer = NOTHING
+  private text = ''
   /** Lines that had no room, and the time in front of the last of them. */
   private lost = 0
   private lostTime = ''
   private hasFault = false
-  private retry: NodeJS.Timeout | undefined = undefined
+  /** Until then nothing is written. */
+  private pause: NodeJS.Timeout | undefined = undefined
+  private isDue = false
 
   constructor(descriptor: number, { paint, onFault = () => {}, writeSome = writeSync }: LineWriterParts) {
     this.descriptor = descriptor
@@ -50,53 +57,68 @@ export class LineWriter {
       this.lostTime = time
       return
     }
-    if (this.size === 0) setImmediate(this.flush)
     this.append(this.paint(text, type, time))
+    if (this.isDue || this.pause !== undefined) return
+    this.isDue = true
+    setImmediate(this.flush)
+  }
+
+  /** In bytes, or nearly so. */
+  private get size(): number {
+    return this.rest.length + this.text.length
   }
 
   private append(line: string): void {
-    const bytes = Buffer.from(`${line}\n`)
-    this.pending.push(bytes)
-    this.size += bytes.length
+    this.text += `${line}\n`
   }
 
   /** Writes what is pending. */
   readonly flush = (): void => {
-    clearTimeout(this.retry)
+    this.isDue = false
+    clearTimeout(this.pause)
+    this.pause = undefined
+    if (this.size === 0) return
     while (this.size > 0) {
-      let bytes = Buffer.concat(this.pending)
+      let bytes = this.taken()
       try {
         while (bytes.length > 0) bytes = bytes.subarray(this.writeSome(this.descriptor, bytes))
       } catch (error) {
-        this.keep(bytes)
+        this.rest = bytes
         this.onError(error)
         return
       }
-      this.keep(bytes)
       this.tellOfLost()
     }
+    this.wait(PAUSE)
+  }
+
+  /** All that is pending, which is not pending any more. */
+  private taken(): Buffer {
+    const text = Buffer.from(this.text)
+    const bytes = this.rest.length === 0 ? text : Buffer.concat([this.rest, text])
+    this.rest = NOTHING
+    this.text = ''
+    return bytes
+  }
+
+  private wait(ms: number): void {
+    this.pause = setTimeout(this.flush, ms).unref()
   }
 
   /** Writes what is pending once more. */
   close(): void {
     this.flush()
-    clearTimeout(this.retry)
-    const rest = this.pending.reduce((count, bytes) => count + bytes.toString('latin1').split('\n').length - 1, 0)
+    clearTimeout(this.pause)
+    const rest = this.taken().toString('latin1').split('\n').length - 1
     if (this.hasFault && rest + this.lost > 0)
       this.onFault(`could not be written to the end: ${rest + this.lost} lines are lost`)
-    this.keep(Buffer.alloc(0))
-  }
-
-  private keep(bytes: Buffer): void {
-    this.pending = bytes.length > 0 ? [bytes] : []
-    this.size = bytes.length
   }
 
   private onError(error: unknown): void {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     // Nobody will ever read it.
-    if (code === 'EPIPE') this.keep(Buffer.alloc(0))
-    else this.retry = setTimeout(this.flush, code === 'EAGAIN' ? RETRY : FAULT_RETRY).unref()
+    if (code === 'EPIPE') this.rest = NOTHING
+    else this.wait(code === 'EAGAIN' ? RETRY : FAULT_RETRY)
     if (code === 'EAGAIN' || code === 'EPIPE' || this.hasFault) return
     this.hasFault = true
     this.onFault(`cannot be written: ${systemText(error)}; a mebibyte of lines can wait until it can be`)

@@ -22,6 +22,8 @@ export interface LogOutlets {
 
 export interface LogSinks {
   readonly sinks: readonly LogSink[]
+  /** Writes what is pending, as far as it is taken at once. */
+  flush(): void
   /** Writes what is pending and closes the files. */
   close(): void
 }
@@ -43,9 +45,11 @@ export function openLogSinks(
 ): LogSinks {
   const { painters, publish, onFailure } = outlets
   const sinks: LogSink[] = []
+  const flushers: (() => void)[] = []
   const closers: (() => void)[] = []
   const stream = (descriptor: number, parts: LineWriterParts): LogSink => {
     const writer = new LineWriter(descriptor, parts)
+    flushers.push(writer.flush)
     closers.push(() => writer.close())
     return writer.write
   }
@@ -80,10 +84,13 @@ export function openLogSinks(
           if (topic !== undefined) publish(`$SYS/broker/log/${topic}`, time + text)
         })
     }
+  const flush = () => {
+    for (const flusher of flushers) flusher()
+  }
   const close = () => {
     for (const closer of closers) closer()
   }
-  return { sinks, close }
+  return { sinks, flush, close }
 }
 
 /** For appending, readable by its owner only when it is made; no symbolic link (spec: files.md section 7). */

@@ -14,26 +14,29 @@ export type LogSink = (text: string, type: LogType, time: string) => void
 
 const MAX_LINE = 1000
 
+/** Characters that must not stand in a line as they are. */
+const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
 /**
  * Control characters but TAB as \n or \xNN, those that end a line or turn the direction of writing as \uNNNN: what clients send must
  * not steer a terminal or forge a line.
  */
 export function escapeControls(text: string): string {
-  return text.replace(
-    /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (char) => {
-      const code = char.charCodeAt(0).toString(16)
-      if (code.length > 2) return `\\u${code.padStart(4, '0')}`
-      return char === '\n' ? '\\n' : `\\x${code.padStart(2, '0')}`
-    },
-  )
+  return text.replace(CONTROLS, (char) => {
+    const code = char.charCodeAt(0).toString(16)
+    if (code.length > 2) return `\\u${code.padStart(4, '0')}`
+    return char === '\n' ? '\\n' : `\\x${code.padStart(2, '0')}`
+  })
 }
 
 export class Log {
   /** Asked before a line is made that costs something on a busy path. */
   isDebug = false
   private types: ReadonlySet<LogType> = new Set()
-  private timestamp: (time: Date) => string = () => ''
+  private timestamp: (seconds: number) => string = () => ''
+  /** The second of the last line, and its timestamp: neither of the forms tells more than the second. */
+  private second = 0
+  private time = ''
   private sinks: readonly LogSink[] = []
   private readonly formatTime: (format: string, time: Date) => string
 
@@ -50,14 +53,21 @@ export class Log {
     this.isDebug = this.types.has('debug') && sinks.length > 0
     this.sinks = sinks
     const { log_timestamp_format: format } = settings
+    this.second = 0
     if (!settings.log_timestamp) this.timestamp = () => ''
-    else if (format === undefined) this.timestamp = (time) => `${Math.floor(time.getTime() / 1000)}: `
-    else this.timestamp = (time) => `${formatTime(format, time) || 'Time error'}: `
+    else if (format === undefined) this.timestamp = (seconds) => `${seconds}: `
+    else
+      this.timestamp = (seconds) => escapeControls(`${formatTime(format, new Date(seconds * 1000)) || 'Time error'}: `)
   }
 
   write(type: LogType, text: string): void {
     if (!this.types.has(type) || this.sinks.length === 0) return
-    const time = escapeControls(this.timestamp(new Date()))
+    const second = Math.floor(Date.now() / 1000)
+    if (second !== this.second) {
+      this.second = second
+      this.time = this.timestamp(second)
+    }
+    const { time } = this
     const line = escapeControls(text).slice(0, MAX_LINE - time.length)
     for (const sink of this.sinks) sink(line, type, time)
   }
