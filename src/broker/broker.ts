@@ -6,11 +6,13 @@ import { Connection, sharedMemory } from '../net/connection.js'
 import type { Accepted } from '../net/listener.js'
 import type { KeyLog } from '../net/tls.js'
 import type { Config } from '../options/config.js'
+import { NumberedRun } from '../protocol/numbered-run.js'
 import { NO_PROPERTIES } from '../protocol/properties.js'
 import { PublishFrames } from '../protocol/publish-frames.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
 import { TopicTable } from '../protocol/topic-table.js'
 import { localMessage } from '../session/message.js'
+import { MessageRun } from '../session/message-run.js'
 import type { Store } from '../store/store.js'
 import { AccessControl } from './access-control.js'
 import { BROKER_ENDPOINT, brokerCommands } from './admin/broker-commands.js'
@@ -108,6 +110,7 @@ export class Broker implements HandlerHost {
       clock,
       router,
       frames,
+      run: new MessageRun(new NumberedRun()),
       topics,
       memory,
       statistics,

@@ -5,6 +5,7 @@ import type { KeyLog } from '../net/tls.js'
 import type { Config } from '../options/config.js'
 import type { PublishFrames } from '../protocol/publish-frames.js'
 import type { TopicTable } from '../protocol/topic-table.js'
+import type { MessageRun } from '../session/message-run.js'
 import type { AccessControl } from './access-control.js'
 import type { Control } from './admin/control.js'
 import type { Denials } from './admin/denials.js'
@@ -51,6 +52,8 @@ export interface BrokerContext {
   readonly clock: () => number
   readonly router: Router
   readonly frames: PublishFrames
+  /** Of the packets at hand. */
+  readonly run: MessageRun
   readonly topics: TopicTable
   readonly memory: SharedMemory
   readonly statistics: Statistics

@@ -29,6 +29,10 @@ export class LocalReceiver implements Receiver {
     return 'apart'
   }
 
+  followRun(): undefined {
+    return undefined
+  }
+
   private hand({ topic, payload, qos, properties }: Message, route: Route, retain: boolean): void {
     const granted = Math.min(qos, route.qos) as Qos
     this.take({

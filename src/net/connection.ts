@@ -4,12 +4,14 @@
 
 import { copyWords, MOST_BY_WORDS } from '../protocol/copy-words.js'
 import { Framer, type PacketSink } from '../protocol/framer.js'
+import type { NumberedRun } from '../protocol/numbered-run.js'
 import { PacketType, type Sender } from '../protocol/packet-types.js'
 import { ackHeader } from '../protocol/packets/acks.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import type { Frame } from '../protocol/publish-frames.js'
 import { BlockPool, type SharedBlock } from '../protocol/shared-block.js'
 import type { ByteStream } from './byte-stream.js'
+import { ACK_SIZE, HeldAcks, setAck } from './held-acks.js'
 import { Outlet } from './outlet.js'
 import { READ_BUFFER } from './plain-socket.js'
 import { WRITE_BLOCK, type WriteBlock, WriteQueue } from './write-queue.js'
@@ -49,15 +51,6 @@ const CALM = 1 / 8
 const MOST_FOLDED = 4096
 
 const PUBREL = ackHeader(PacketType.PUBREL)
-/** Bytes of the acknowledgements that a two-way connection gathers. */
-const HELD_ACKS = 256
-
-function setAck(bytes: Buffer, at: number, header: number, packetId: number): void {
-  bytes[at] = header
-  bytes[at + 1] = 2
-  bytes[at + 2] = packetId >> 8
-  bytes[at + 3] = packetId
-}
 
 export class Connection {
   readonly framer: Framer
@@ -84,9 +77,8 @@ export class Connection {
   /** What has been gathered since the last flush. */
   private hasAck = false
   private hasPublish = false
-  /** Acknowledgements of a two-way connection, one behind the other, and how many bytes of them there are. */
-  private heldAcks: Buffer | undefined = undefined
-  private heldSize = 0
+  /** Of a two-way connection. */
+  private heldAcks: HeldAcks | undefined = undefined
   private isHolding = false
   private isPaused = false
   private isOver = false
@@ -109,7 +101,7 @@ export class Connection {
       this.isOver = true
       // What has gathered for a flush that is still to come goes nowhere.
       this.used = 0
-      this.heldSize = 0
+      this.heldAcks?.take()
       this.takeStretch()?.release()
       if (this.block !== undefined) this.writes.give(this.block)
       this.block = undefined
@@ -219,15 +211,15 @@ export class Connection {
 
   /** Sends an acknowledgement without reason code and properties. */
   writeAck(header: number, packetId: number): void {
-    this.bytesSent += 4
+    this.bytesSent += ACK_SIZE
     this.hasAck = true
     if (this.heldAcks !== undefined && header !== PUBREL) {
       this.holdAck(this.heldAcks, header, packetId)
       return
     }
-    const { bytes } = this.reserve(4)
+    const { bytes } = this.reserve(ACK_SIZE)
     setAck(bytes, this.used, header, packetId)
-    this.used += 4
+    this.used += ACK_SIZE
     if (this.hasPublish) this.becomeTwoWay()
   }
 
@@ -238,24 +230,21 @@ export class Connection {
    */
   private becomeTwoWay(): void {
     if (this.heldAcks !== undefined) return
-    this.heldAcks = Buffer.allocUnsafe(HELD_ACKS)
+    this.heldAcks = new HeldAcks()
     this.socket.setNoDelay?.(false)
   }
 
-  private holdAck(held: Buffer, header: number, packetId: number): void {
+  private holdAck(held: HeldAcks, header: number, packetId: number): void {
     // So many mean that packets flow both ways all the time, and nothing waits.
-    if (this.heldSize === HELD_ACKS) this.gatherHeldAcks()
+    if (held.isFull) this.gatherHeldAcks()
     if (!this.isDirty) this.schedule()
-    setAck(held, this.heldSize, header, packetId)
-    this.heldSize += 4
+    held.add(header, packetId)
   }
 
   /** Puts them in front of what is gathered next. */
   private gatherHeldAcks(): void {
-    if (this.heldAcks === undefined || this.heldSize === 0) return
-    const acks = this.heldAcks.subarray(0, this.heldSize)
-    this.heldSize = 0
-    this.copy(acks)
+    const { heldAcks } = this
+    if (heldAcks !== undefined && heldAcks.size > 0) this.copy(heldAcks.take())
   }
 
   /** Sends a PUBLISH from shared bytes with its own first byte and, unless it is 0, packet identifier. */
@@ -285,6 +274,17 @@ export class Connection {
     this.socket.cork()
     this.reference(frame.payload, frame.block)
     this.socket.uncork()
+  }
+
+  /** Sends PUBLISH packets with packet identifiers of their own. */
+  writeRun(run: NumberedRun, packetIds: Uint16Array): void {
+    const { size } = run
+    this.bytesSent += size
+    this.hasPublish = true
+    if (this.hasAck) this.becomeTwoWay()
+    const { bytes, view } = this.reserve(size)
+    run.copyWithIds(bytes, view, this.used, packetIds)
+    this.used += size
   }
 
   /** Sends block.bytes[start..end), which others send as well. */
@@ -400,7 +400,7 @@ export class Connection {
 
   private writeGathered(): void {
     this.writeOwn()
-    if (this.heldSize === 0) return
+    if (this.heldAcks === undefined || this.heldAcks.size === 0) return
     this.gatherHeldAcks()
     this.writeBlock()
   }
@@ -428,7 +428,8 @@ export class Connection {
 
   /** What was waited for is not going to happen: what is held back, and what has gathered behind it, is forgotten. */
   dropHeld(): void {
-    this.used = this.heldSize = 0
+    this.used = 0
+    this.heldAcks?.take()
     this.takeStretch()?.release()
     this.out.drop()
   }

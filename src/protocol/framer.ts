@@ -2,14 +2,7 @@
 // type, flags, direction, size. A packet that spans chunks is collected in memory that grows only with the bytes received.
 // Knows no socket; what a body contains is the codec's business.
 
-import {
-  PacketType,
-  PLAIN_PUBLISH,
-  type ProtocolVersion,
-  packetTypeRow,
-  packetTypes,
-  type Sender,
-} from './packet-types.js'
+import { PacketType, type ProtocolVersion, packetTypeRow, packetTypes, type Sender } from './packet-types.js'
 import { ProtocolError } from './protocol-error.js'
 import { ReasonCode } from './reason-codes.js'
 import type { BlockPool, SharedBlock } from './shared-block.js'
@@ -22,10 +15,11 @@ export interface PacketSink {
   /** The body is bytes[start..end); `header` is the first byte of the packet. */
   onPacket(header: number, bytes: Buffer, start: number, end: number, block: SharedBlock | undefined): void
   /**
-   * May take packets that follow the last one in bytes[at..limit), when that was a plain PUBLISH and so is the next, and returns
-   * where the rest begins: `at` for none. What it takes is whole, well formed and within the limits.
+   * May take packets in bytes[at..limit) that follow the last one, which begins at bytes[before], and returns where the rest begins:
+   * `at` for none. The last one was a PUBLISH without DUP and RETAIN or an acknowledgement of one, and the next has the same first
+   * byte. What it takes is whole, well formed and within the limits.
    */
-  onFollowing?(bytes: Buffer, at: number, limit: number): number
+  onFollowing?(bytes: Buffer, before: number, at: number, limit: number): number
 }
 
 /** What the framer needs to know of the stream; the sink may change it between packets. */
@@ -54,6 +48,10 @@ function acceptableHeaders(sender: Sender, version: ProtocolVersion): Uint8Array
   }
   return acceptable
 }
+
+/** First bytes of packets that may be taken together: PUBLISH without DUP and RETAIN, and the four acknowledgements of it. */
+const repeatable = new Uint8Array(256)
+for (const header of [0x30, 0x32, 0x34, 0x40, 0x50, 0x62, 0x70]) repeatable[header] = 1
 
 const acceptable = {
   client: { 3: acceptableHeaders('client', 3), 4: acceptableHeaders('client', 4), 5: acceptableHeaders('client', 5) },
@@ -140,10 +138,11 @@ export class Framer implements FramingRules {
           this.keep(bytes, at, length)
           return
         }
-        const isPlain = bytes[at] === PLAIN_PUBLISH
+        const before = at
+        const header = bytes[before] as number
         at = next
-        if (isPlain && at < length && bytes[at] === PLAIN_PUBLISH && !this.isStopped)
-          at = this.sink.onFollowing?.(bytes, at, length) ?? at
+        if (at < length && bytes[at] === header && repeatable[header] === 1 && !this.isStopped)
+          at = this.sink.onFollowing?.(bytes, before, at, length) ?? at
       }
     }
     if (at < length) this.hold(bytes.subarray(at, length))

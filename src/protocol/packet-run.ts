@@ -8,7 +8,7 @@ import { varintSize } from './writer.js'
 const LENGTH_BITS = 28
 
 /** Whether `size` bytes are the same at both places. */
-function areSame(bytes: DataView, one: number, other: number, size: number): boolean {
+export function areSame(bytes: DataView, one: number, other: number, size: number): boolean {
   let i = 0
   for (; i + 4 <= size; i += 4) if (bytes.getInt32(one + i) !== bytes.getInt32(other + i)) return false
   for (; i < size; i++) if (bytes.getUint8(one + i) !== bytes.getUint8(other + i)) return false
@@ -16,7 +16,7 @@ function areSame(bytes: DataView, one: number, other: number, size: number): boo
 }
 
 /** The remaining length at bytes[at], -1 unless all of it is in front of `limit` and in its shortest form. */
-function remainingLength(bytes: DataView, at: number, limit: number): number {
+export function remainingLength(bytes: DataView, at: number, limit: number): number {
   let length = 0
   for (let shift = 0, next = at; shift < LENGTH_BITS && next < limit; shift += 7) {
     const byte = bytes.getUint8(next++)

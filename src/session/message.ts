@@ -8,6 +8,7 @@ import { NO_PROPERTIES, type Properties } from '../protocol/properties.js'
 import type { PublishContent } from '../protocol/publish-frames.js'
 import type { BlockPool, SharedBlock } from '../protocol/shared-block.js'
 import { varintSize } from '../protocol/writer.js'
+import { LARGEST_PIECE, Slab } from './slab.js'
 
 /** Who published a message: compared for No Local, asked again before a retained message is delivered. */
 export interface Publisher {
@@ -19,11 +20,7 @@ export interface Publisher {
   mayWrite(topic: string): boolean
 }
 
-/** Small payloads that outlive their packet for a moment are copied one behind the other, as Node does with small buffers. */
-const SLAB = 8192
-let slab = Buffer.allocUnsafeSlow(SLAB)
-let slabView = new DataView(slab.buffer)
-let slabUsed = 0
+const slab = new Slab()
 
 export class Message implements PublishContent {
   readonly topic: string
@@ -44,8 +41,9 @@ export class Message implements PublishContent {
   /** For who keeps a journal: deliveries in it that refer to this message, and the number of its record, 0 for none. */
   references = 0
   record = 0
-  private isDetached = false
+  private isDetached: boolean
 
+  /** @param isDetached whether nobody is going to reuse `bytes` */
   constructor(
     topic: string,
     qos: Qos,
@@ -59,7 +57,9 @@ export class Message implements PublishContent {
     frameStart: number,
     frameVersion: ProtocolVersion,
     block: SharedBlock | undefined,
+    isDetached = false,
   ) {
+    this.isDetached = isDetached
     this.topic = topic
     this.qos = qos
     this.retain = retain
@@ -111,20 +111,14 @@ export class Message implements PublishContent {
   detach(): void {
     if (this.isDetached) return
     const { frameStart } = this
-    const isWhole = frameStart >= 0 && this.payloadEnd - frameStart <= SLAB / 8
+    const isWhole = frameStart >= 0 && this.payloadEnd - frameStart <= LARGEST_PIECE
     const start = isWhole ? frameStart : this.payloadStart
     const size = this.payloadEnd - start
-    if (size > SLAB / 8) {
-      this.copyFrom(start, Buffer.allocUnsafeSlow(size), 0)
-      return
+    if (size > LARGEST_PIECE) this.copyFrom(start, Buffer.allocUnsafeSlow(size), 0)
+    else {
+      const at = slab.take(size)
+      this.copyFrom(start, slab.bytes, at)
     }
-    if (slabUsed + size > SLAB) {
-      slab = Buffer.allocUnsafeSlow(SLAB)
-      slabView = new DataView(slab.buffer)
-      slabUsed = 0
-    }
-    this.copyFrom(start, slab, slabUsed)
-    slabUsed += size
   }
 
   /** Like `detach`, for long: in memory of exactly its size, so that a small payload does not hold on to a larger buffer. */
@@ -151,7 +145,8 @@ export class Message implements PublishContent {
     const { bytes, payloadStart, payloadEnd } = this
     const size = payloadEnd - start
     this.isDetached = true
-    if (memory === slab && size >= 4 && size <= MOST_BY_WORDS) copyWords(viewOf(bytes), start, slabView, at, size)
+    if (memory === slab.bytes && size >= 4 && size <= MOST_BY_WORDS)
+      copyWords(viewOf(bytes), start, slab.view, at, size)
     else bytes.copy(memory, at, start, payloadEnd)
     this.bytes = memory
     this.payloadStart = at + payloadStart - start

@@ -4,9 +4,11 @@
 
 import { ProtocolError } from '../protocol/protocol-error.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
-import type { Delivery } from './delivery.js'
+import { type Delivery, delivery as newDelivery } from './delivery.js'
 import { DeliveryQueue } from './delivery-queue.js'
 import { InFlight } from './in-flight.js'
+import type { Message } from './message.js'
+import type { MessageRun } from './message-run.js'
 import { MAX_PACKET_ID, PacketIds } from './packet-ids.js'
 
 /** Where packets go while a connection exists. */
@@ -16,6 +18,11 @@ export interface OutboundSink {
   /** Sends a PUBLISH; returns false, having sent nothing, when it is too large for the receiver [MQTT-3.1.2-24]. */
   sendPublish(delivery: Delivery, dup: boolean): boolean
   sendPubrel(packetId: number, reasonCode: ReasonCode): void
+}
+
+/** Where the packets of a run go, each with an identifier of its own. */
+export interface RunSink {
+  sendRun(run: MessageRun): void
 }
 
 /** Who keeps what is not finished on disk. QoS 0 is none of its business. */
@@ -183,6 +190,36 @@ export class Outbound {
     this.inFlight.add(delivery)
     this.journal?.sent(delivery)
     return 'sent'
+  }
+
+  /** Whether all messages of a run could leave at once, and nobody keeps them on disk. */
+  takesRun({ packets }: MessageRun): boolean {
+    const { maxInflightBytes } = this.limits
+    return (
+      this.journal === undefined &&
+      this.sink?.isWritable === true &&
+      this.queuedCount === 0 &&
+      this.resends.length === 0 &&
+      packets.count <= this.quota &&
+      (maxInflightBytes === 0 || this.inflightBytes + packets.payloadBytes <= maxInflightBytes)
+    )
+  }
+
+  /** Sends the messages of a run that is taken. */
+  sendRun(run: MessageRun, subscriptionIdentifier: number, sink: RunSink): void {
+    const { messages, packets, packetIds } = run
+    for (let i = 0; i < packets.count; i++) {
+      const delivery = newDelivery(messages[i] as Message, packets.qos, false, subscriptionIdentifier)
+      const packetId = this.ids.next(this.isUsed)
+      delivery.packetId = packetId
+      delivery.isOpen = true
+      delivery.order = this.sentCount++
+      this.inFlight.add(delivery)
+      packetIds[i] = packetId
+    }
+    this.quota -= packets.count
+    this.inflightBytes += packets.payloadBytes
+    sink.sendRun(run)
   }
 
   private drop(delivery: Delivery): Outcome {

@@ -39,6 +39,7 @@ function flushing() {
         router.settle()
       },
     }),
+    followRun: () => undefined,
     deliverRetained: () => {},
   }
   const rules = {

@@ -104,6 +104,7 @@ describe('router', () => {
       availability,
       deliver,
       follow,
+      followRun: () => undefined,
       deliverRetained: () => {},
     }
     const share = /^\$share\/([^/]+)\/(.*)$/.exec(filter)

@@ -15,6 +15,7 @@ function receiver(clientId: string): Receiver {
     availability: 'ready',
     deliver: () => true,
     follow: () => 'apart',
+    followRun: () => undefined,
     deliverRetained: () => {},
   }
 }

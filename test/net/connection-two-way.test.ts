@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import { Connection, type ConnectionOwner, sharedMemory } from '../../src/net/connection.js'
+import { NumberedRun } from '../../src/protocol/numbered-run.js'
 import { PublishFrames } from '../../src/protocol/publish-frames.js'
 import { localMessage } from '../../src/session/message.js'
 
@@ -59,6 +60,21 @@ for (const first of ['publish', 'acknowledgement'] as const)
     publish()
     connection.writeAck(PUBACK, 9)
     assert.deepEqual(await turn(), [PUBLISH, '40 02 00 08 40 02 00 09'])
+  })
+
+for (const first of ['run', 'acknowledgement'] as const)
+  test(`so they do after a turn with a run of packets, the ${first} first`, async () => {
+    const { connection, publish, turn } = recorded()
+    const packet = Buffer.from('32050001610001', 'hex')
+    const run = new NumberedRun()
+    run.find(Buffer.concat([packet, packet]), 2, 5, 4, packet.length, 2 * packet.length, 100, 100)
+    const parts = [() => connection.writeRun(run, Uint16Array.of(5)), () => connection.writeAck(PUBACK, 7)]
+    for (const part of first === 'run' ? parts : parts.reverse()) part()
+    const wanted = ['32 05 00 01 61 00 05', '40 02 00 07']
+    assert.deepEqual(await turn(), [(first === 'run' ? wanted : wanted.reverse()).join(' ')])
+    connection.writeAck(PUBACK, 8)
+    publish()
+    assert.deepEqual(await turn(), [PUBLISH, '40 02 00 08'])
   })
 
 async function twoWay() {

@@ -79,27 +79,49 @@ test('a packet is found in place, without a copy', () => {
   ])
 })
 
+const ids = { 48: [], 50: u16(1), 52: u16(1) } as const
 const alike = packet(0x30, text('t'), u8(1))
 const following: readonly { name: string; packets: readonly Uint8Array[]; asked: readonly number[]; seen: number }[] = [
-  { name: 'two', packets: [alike, alike], asked: [alike.length], seen: 1 },
-  { name: 'some of them', packets: [alike, alike, alike, ping], asked: [alike.length], seen: 2 },
-  { name: 'one alone', packets: [alike], asked: [], seen: 1 },
-  { name: 'another type behind', packets: [alike, ping], asked: [], seen: 2 },
-  { name: 'another type in front', packets: [ping, alike], asked: [], seen: 2 },
-  { name: 'RETAIN in front', packets: [packet(0x31, text('t'), u8(1)), alike], asked: [], seen: 2 },
-  { name: 'RETAIN behind', packets: [alike, packet(0x31, text('t'), u8(1))], asked: [], seen: 2 },
+  ...([0x30, 0x32, 0x34] as const).flatMap((header) => {
+    const name = (what: string) => `${what}, first byte 0x${header.toString(16)}`
+    const one = packet(header, text('t'), ids[header], u8(1))
+    const retained = packet(header | 1, text('t'), ids[header], u8(1))
+    return [
+      { name: name('two'), packets: [one, one], asked: [one.length], seen: 1 },
+      { name: name('some of them'), packets: [one, one, one, ping], asked: [one.length], seen: 2 },
+      { name: name('one alone'), packets: [one], asked: [], seen: 1 },
+      { name: name('another type behind'), packets: [one, ping], asked: [], seen: 2 },
+      { name: name('another type in front'), packets: [ping, one], asked: [], seen: 2 },
+      { name: name('RETAIN in front'), packets: [retained, one], asked: [], seen: 2 },
+      { name: name('RETAIN behind'), packets: [one, retained], asked: [], seen: 2 },
+      { name: name('two with RETAIN'), packets: [retained, retained], asked: [], seen: 2 },
+    ]
+  }),
+  ...[0x40, 0x50, 0x62, 0x70].map((header) => {
+    const ack = packet(header, u16(1))
+    return { name: `acknowledgements 0x${header.toString(16)}`, packets: [ack, ack, ping], asked: [4], seen: 2 }
+  }),
+  { name: 'another QoS', packets: [alike, packet(0x32, text('t'), u16(1))], asked: [], seen: 2 },
+  { name: 'DUP', packets: [packet(0x3a, text('t'), u16(1)), packet(0x3a, text('t'), u16(1))], asked: [], seen: 2 },
+  { name: 'PINGREQ', packets: [ping, ping], asked: [], seen: 2 },
 ]
 for (const { name, packets, asked, seen } of following)
-  test(`plain publishes that follow one another may be taken together: ${name}`, () => {
+  test(`packets with one first byte that follow one another may be taken together: ${name}`, () => {
     const offsets: number[] = []
     let count = 0
+    let last = 0
     const framer = new Framer(
       {
-        onPacket: () => void count++,
-        onFollowing(bytes, at, limit) {
+        onPacket: (_header, _bytes, start) => {
+          count++
+          last = start - 2
+        },
+        onFollowing(bytes, before, at, limit) {
           assert.equal(limit, Buffer.concat(packets).length)
+          assert.equal(before, last)
           offsets.push(at)
-          while (at < limit && bytes[at] === 0x30) at += alike.length
+          const size = at - before
+          while (at < limit && bytes[at] === bytes[before]) at += size
           return at
         },
       },
@@ -110,6 +132,20 @@ for (const { name, packets, asked, seen } of following)
     framer.push(bytes, bytes.length)
     assert.deepEqual([offsets, count], [asked, seen])
   })
+
+test('a packet that came in two pieces is followed by none', () => {
+  const [one, three] = [packet(0x32, text('t'), u16(1)), packet(0x32, text('t'), u16(3))]
+  const bytes = Buffer.concat([one, three, three])
+  const offsets: number[] = []
+  const framer = new Framer(
+    { onPacket: () => {}, onFollowing: (_bytes, _before, at) => offsets.push(at) && at },
+    'client',
+    new BlockPool(),
+  )
+  framer.push(bytes, 3)
+  framer.push(bytes.subarray(3), bytes.length - 3)
+  assert.deepEqual(offsets, [one.length - 3 + three.length])
+})
 
 test('no packet is taken after stop', () => {
   const bytes = Buffer.concat([alike, alike])

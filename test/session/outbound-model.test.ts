@@ -4,13 +4,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { encodePacket } from '../../src/protocol/codec.js'
+import { NumberedRun } from '../../src/protocol/numbered-run.js'
+import { publish } from '../../src/protocol/packets/publish.js'
 import { ReasonCode } from '../../src/protocol/reason-codes.js'
-import type { Delivery } from '../../src/session/delivery.js'
-import { Outbound, type OutboundSink } from '../../src/session/outbound.js'
+import { type Delivery, delivery } from '../../src/session/delivery.js'
+import type { Message } from '../../src/session/message.js'
+import { MessageRun } from '../../src/session/message-run.js'
+import { Outbound, type OutboundSink, type RunSink } from '../../src/session/outbound.js'
 import { item, NO_LIMITS } from './scripted-sink.js'
 
 /** A receiver that follows the standard: QoS 2 by identifier, everything it has not answered yet in a list. */
-class Peer implements OutboundSink {
+class Peer implements OutboundSink, RunSink {
   isWritable = true
   readonly firstArrivals: string[] = []
   readonly counts = new Map<string, number>()
@@ -21,7 +26,17 @@ class Peer implements OutboundSink {
   mostOpen = 0
 
   sendPublish({ message, packetId, qos }: Delivery, dup: boolean): boolean {
+    return this.took(message, packetId, qos, dup)
+  }
+
+  sendRun({ messages, packets, packetIds }: MessageRun): void {
+    for (let i = 0; i < packets.count; i++)
+      this.took(messages[i] as Message, packetIds[i] as number, packets.qos, false)
+  }
+
+  private took(message: Message, packetId: number, qos: number, dup: boolean): boolean {
     assert.ok(packetId > 0)
+    assert.ok(!this.open.has(packetId), 'an identifier that is in use')
     const payload = message.payload.toString()
     const isRepeated = qos === 2 && this.begun.has(packetId)
     if (!isRepeated) {
@@ -68,7 +83,30 @@ class Peer implements OutboundSink {
   }
 }
 
+/** A run with the payloads `first`, `first + 1`, … */
+function runOf(first: number, count: number, qos: 1 | 2): MessageRun {
+  const texts = Array.from({ length: count + 1 }, (_, at) => `${first + at - 1}`)
+  const packets = texts.map((text, at) =>
+    encodePacket(publish({ topic: 't', qos, packetId: at + 1, payload: Buffer.from(text) }), 4),
+  )
+  const bytes = Buffer.concat(packets)
+  const at = packets[0]?.length ?? 0
+  const run = new MessageRun(new NumberedRun())
+  run.packets.find(bytes, 2, 5, 4, at, bytes.length, 1e9, 1e9)
+  assert.equal(run.packets.count, count)
+  run.begin('t', { clientId: 'p', mayWrite: () => true }, true)
+  return run
+}
+
 const step = fc.oneof(
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('run' as const),
+      qos: fc.constantFrom(1 as const, 2 as const),
+      count: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
   {
     weight: 4,
     arbitrary: fc.record({ do: fc.constant('enqueue' as const), qos: fc.constantFrom(1 as const, 2 as const) }),
@@ -94,6 +132,14 @@ test('[MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.4.0-1] [MQTT-4.6.0-6] [MQTT-4.9.0-2]
           const payload = `${sent.length}`
           sent.push({ payload, qos: what.qos })
           outbound.enqueue(item(payload, what.qos))
+        } else if (what.do === 'run') {
+          const run = runOf(sent.length, what.count, what.qos)
+          for (let i = 0; i < what.count; i++) sent.push({ payload: `${sent.length}`, qos: what.qos })
+          if (outbound.takesRun(run)) outbound.sendRun(run, 0, peer)
+          else
+            for (const message of run.messages.slice(0, what.count))
+              outbound.enqueue(delivery(message as Message, what.qos, false))
+          run.end()
         } else if (what.do === 'answer') peer.answer(outbound, what.which)
         else if (what.do === 'reconnect') {
           outbound.detach()

@@ -210,6 +210,10 @@ export class LocalSide implements Receiver, Publisher {
     return 'apart'
   }
 
+  followRun(): undefined {
+    return undefined
+  }
+
   deliver(message: Message, subscription: Subscription): boolean {
     const { session } = this
     if (session === undefined || this.isFromThere(message)) return false

@@ -89,6 +89,10 @@ export class RemoteSender implements SessionSender {
     return undefined
   }
 
+  runSinkFor(): undefined {
+    return undefined
+  }
+
   sendPublish({ message, qos, retain, packetId }: Delivery, dup: boolean): boolean {
     return this.publish(message, qos, retain, dup, packetId)
   }

@@ -9,6 +9,9 @@ import type { BrokerContext } from '../context.js'
 import type { ConnectedClient } from './connected-client.js'
 import { handlePubrel } from './publish-in.js'
 
+/** Bytes of an acknowledgement without reason code and properties. */
+const SHORT = 4
+
 /** @throws ProtocolError 0x82 */
 export function handleAck(
   context: BrokerContext,
@@ -17,12 +20,51 @@ export function handleAck(
   packetId: number,
   reasonCode: ReasonCode,
 ): void {
-  const { log, clock, points } = context
-  const { session } = client
-  const { clientId, outbound } = session
+  const { log } = context
   if (log.isDebug)
-    log.debug(`Received ${packetTypeRow(type)?.name} from ${clientId} (Mid: ${packetId}, RC:${reasonCode})`)
+    log.debug(
+      `Received ${packetTypeRow(type)?.name} from ${client.session.clientId} (Mid: ${packetId}, RC:${reasonCode})`,
+    )
   if (packetId === 0) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'packet identifier 0')
+  settle(context, client, type, packetId, reasonCode)
+}
+
+/**
+ * Takes acknowledgements of one type, without reason code and properties, that lie one behind the other in bytes[at..limit). Returns
+ * where the rest begins.
+ * @throws ProtocolError 0x82
+ */
+export function handleFollowingAcks(
+  context: BrokerContext,
+  client: ConnectedClient,
+  bytes: Buffer,
+  at: number,
+  limit: number,
+): number {
+  if (context.log.isDebug) return at
+  const header = bytes[at] as number
+  const type = (header >> 4) as AckType
+  let next = at
+  while (next + SHORT <= limit && bytes[next] === header && bytes[next + 1] === SHORT - 2) {
+    const packetId = ((bytes[next + 2] as number) << 8) | (bytes[next + 3] as number)
+    if (packetId === 0) break
+    settle(context, client, type, packetId, ReasonCode.SUCCESS)
+    next += SHORT
+  }
+  context.statistics.countReceived(type, (next - at) / SHORT)
+  return next
+}
+
+function settle(
+  context: BrokerContext,
+  client: ConnectedClient,
+  type: AckType,
+  packetId: number,
+  reasonCode: ReasonCode,
+): void {
+  const { clock, points } = context
+  const { session } = client
+  const { outbound } = session
   // Only what waits can expire.
   const now = outbound.queuedCount === 0 ? 0 : clock()
   let finished: Delivery | undefined

@@ -5,7 +5,7 @@
 import type { Connection, ConnectionOwner } from '../../net/connection.js'
 import type { Peer } from '../../net/listener.js'
 import { decodePacket, encodeWithin } from '../../protocol/codec.js'
-import { PacketType, packetTypeRow } from '../../protocol/packet-types.js'
+import { PacketType, PLAIN_PUBLISH, packetTypeRow } from '../../protocol/packet-types.js'
 import type { AckType } from '../../protocol/packets/acks.js'
 import type { Connect } from '../../protocol/packets/connect.js'
 import type { Disconnect } from '../../protocol/packets/disconnect.js'
@@ -22,7 +22,7 @@ import type { Waiter } from '../persistence/journal.js'
 import type { PacketConnection } from '../plugins/plugin.js'
 import { isPromise, type Soon } from '../plugins/soon.js'
 import { type PacketOutlet, WatchedOutlet } from '../plugins/watched-packets.js'
-import { handleAck } from './acknowledge-in.js'
+import { handleAck, handleFollowingAcks } from './acknowledge-in.js'
 import { subscribeWithPlugins, unsubscribeWithPlugins } from './asked-plugins.js'
 import { type Admission, boundExpiry, connackProperties, refusalOfStore, STORE_FAILS, welcome } from './connect.js'
 import type { ConnectedClient } from './connected-client.js'
@@ -30,6 +30,7 @@ import { type ConnectionFacts, connectionFacts, connectionInfo } from './connect
 import { describeArrival } from './describe.js'
 import { enter, type Keepers } from './entry.js'
 import { Login, type LoginHost } from './login.js'
+import { handleNumbered } from './numbered-in.js'
 import { PacketSender } from './packet-sender.js'
 import { handleFollowing, handlePublish } from './publish-in.js'
 import { Reauthentication } from './reauthentication.js'
@@ -195,14 +196,20 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     }
   }
 
-  onFollowing(bytes: Buffer, at: number, limit: number): number {
+  onFollowing(bytes: Buffer, before: number, at: number, limit: number): number {
     const { client, connection, state } = this
     if (client === undefined || connection === undefined || state !== 'connected') return at
+    const header = bytes[at] as number
+    if (header >= FIRST_ACK) return handleFollowingAcks(this.context, client, bytes, at, limit)
     if (this.unlike > 0) {
       this.unlike--
       return at
     }
-    const next = handleFollowing(this.context, client, bytes, at, limit, connection.framer.maximumPacketSize)
+    const most = connection.framer.maximumPacketSize
+    const next =
+      header === PLAIN_PUBLISH
+        ? handleFollowing(this.context, client, bytes, at, limit, most)
+        : handleNumbered(this.context, client, bytes, before, at, limit, most)
     if (next === at) this.unlike = UNLIKE
     return next
   }

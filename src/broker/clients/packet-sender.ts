@@ -12,6 +12,8 @@ import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { SharedBlock } from '../../protocol/shared-block.js'
 import type { Delivery } from '../../session/delivery.js'
 import { type Message, remainingExpiry } from '../../session/message.js'
+import type { MessageRun } from '../../session/message-run.js'
+import type { RunSink } from '../../session/outbound.js'
 import { SentAliases } from '../../session/topic-aliases.js'
 import type { BrokerContext } from '../context.js'
 import type { PacketOutlet } from '../plugins/watched-packets.js'
@@ -21,7 +23,7 @@ import type { SessionSender } from './session.js'
 
 const NO_LIMIT = Number.POSITIVE_INFINITY
 
-export class PacketSender implements SessionSender, Follower {
+export class PacketSender implements SessionSender, Follower, RunSink {
   readonly version: ProtocolVersion
   private readonly context: BrokerContext
   private readonly connection: PacketOutlet
@@ -110,6 +112,20 @@ export class PacketSender implements SessionSender, Follower {
     statistics.publishBytesSent += payloadBytes
   }
 
+  runSinkFor({ messages, packets }: MessageRun, subscriptionIdentifier: number): RunSink | undefined {
+    const [first] = messages
+    const isAlike = first !== undefined && first.frameStart >= 0 && (packets.version === 5) === (this.version === 5)
+    if (!isAlike || packets.largest > this.maximumPacketSize || this.context.log.isDebug) return undefined
+    return this.isShared(first, subscriptionIdentifier) ? this : undefined
+  }
+
+  sendRun({ packets, packetIds }: MessageRun): void {
+    const { statistics } = this.context
+    this.connection.writeRun(packets, packetIds)
+    statistics.countSent(PacketType.PUBLISH, packets.count)
+    statistics.publishBytesSent += packets.payloadBytes
+  }
+
   /** Whether the client gets the same bytes as others. */
   private isShared(message: Message, subscriptionIdentifier: number): boolean {
     if (this.mountPoint.length > 0) return false
@@ -131,6 +147,13 @@ export class PacketSender implements SessionSender, Follower {
     }
     const { log } = this.context
     if (log.isDebug) log.debug(`Sending ${ackNames[type]} to ${this.name} (m${packetId}, rc${reasonCode})`)
+  }
+
+  /** PUBACK or PUBREC of success for each of the first `count` packets. */
+  acknowledgeRun(type: AckType, packetIds: Uint16Array, count: number): void {
+    const header = ackHeader(type)
+    for (let i = 0; i < count; i++) this.connection.writeAck(header, packetIds[i] as number)
+    this.context.statistics.countSent(type, count)
   }
 
   /**

@@ -107,7 +107,7 @@ class Asked {
 }
 
 /** What the client hears from now on waits until what it promises is on disk. */
-function hold(journal: Journal, { waiter }: ConnectedClient): void {
+export function hold(journal: Journal, { waiter }: ConnectedClient): void {
   if (waiter !== undefined) journal.hold(waiter)
 }
 

@@ -9,13 +9,14 @@ import type { ReasonCode } from '../../protocol/reason-codes.js'
 import { delivery } from '../../session/delivery.js'
 import { Inbound } from '../../session/inbound.js'
 import type { Message } from '../../session/message.js'
-import { Outbound, type OutboundLimits, type OutboundSink } from '../../session/outbound.js'
+import type { MessageRun } from '../../session/message-run.js'
+import { Outbound, type OutboundLimits, type OutboundSink, type RunSink } from '../../session/outbound.js'
 import type { BrokerContext } from '../context.js'
 import type { OpenListener } from '../open-listener.js'
 import type { Waiter } from '../persistence/journal.js'
 import type { DropCause } from '../plugins/plugin.js'
 import type { ClientInfo } from '../plugins/plugin-facts.js'
-import type { Availability, Follower, Receiver, Subscription } from '../routing/receiver.js'
+import type { Availability, Follower, Receiver, RunFollower, Subscription } from '../routing/receiver.js'
 
 /** How a session's messages leave: to its client or, for a bridge, to another broker. */
 export interface SessionSender extends OutboundSink {
@@ -31,6 +32,8 @@ export interface SessionSender extends OutboundSink {
   ): boolean
   /** What sends messages like this one in the same bytes as to others, if it need not look at each. */
   followerFor(message: Message, subscriptionIdentifier: number): Follower | undefined
+  /** What sends the packets of a run as they came but for their identifiers, if it need not look at each. */
+  runSinkFor(run: MessageRun, subscriptionIdentifier: number): RunSink | undefined
 }
 
 /** The connection of a session, as far as the session and those who manage sessions need it. */
@@ -72,7 +75,7 @@ export const BRIDGE_USER = '\u0000bridge'
 /** A session without expiry in 3.x and in 5.0 with 0xFFFFFFFF. */
 export const NEVER = Number.POSITIVE_INFINITY
 
-export class Session implements Receiver {
+export class Session implements Receiver, RunFollower {
   readonly clientId: string
   /** Who it belongs to; nobody else inherits it. */
   readonly username: string | undefined
@@ -96,8 +99,10 @@ export class Session implements Receiver {
   private told: ClientInfo | undefined = undefined
   private isDropping = false
   private last: Message | undefined = undefined
-  /** The message for which `follow` was asked last. */
+  /** The message for which `follow` was asked last, or the first of the run for which `followRun` was. */
   private followed: Message | undefined = undefined
+  /** Of the run for which `followRun` was asked last. */
+  private runSink: RunSink | undefined = undefined
 
   constructor(context: BrokerContext, owner: SessionOwner) {
     this.context = context
@@ -146,6 +151,7 @@ export class Session implements Receiver {
     this.client = undefined
     this.last = undefined
     this.followed = undefined
+    this.runSink = undefined
     this.outbound.detach()
   }
 
@@ -195,6 +201,24 @@ export class Session implements Receiver {
     this.followed = message
     if (isSecond) return allowDuplicates || sender.version === 5 ? 'apart' : 'none'
     return sender.followerFor(message, subscription.identifier) ?? 'apart'
+  }
+
+  followRun(run: MessageRun, subscription: Subscription): RunFollower | undefined {
+    const { client } = this
+    const [first] = run.messages
+    if (first === undefined || client === undefined || subscription.qos < first.qos) return undefined
+    if (this.context.points.isApart || this.context.settings.upgradeQos) return undefined
+    if (subscription.noLocal && this.isOrigin(first)) return undefined
+    if (first.topic.length <= this.mountPoint.length || !this.rights.mayRead(first.topic)) return undefined
+    // By another subscription.
+    if (this.followed === first || !this.outbound.takesRun(run)) return undefined
+    this.followed = first
+    this.runSink = client.sender.runSinkFor(run, subscription.identifier)
+    return this.runSink && this
+  }
+
+  sendRun(run: MessageRun, { identifier }: Subscription): void {
+    if (this.runSink !== undefined) this.outbound.sendRun(run, identifier, this.runSink)
   }
 
   /** Whether it has published a message itself or, as one of several bridges of a broker, another of them has. */

@@ -2,6 +2,7 @@
 // some plugin watches.
 
 import type { ConnectionOwner } from '../../net/connection.js'
+import type { NumberedRun } from '../../protocol/numbered-run.js'
 import type { Frame } from '../../protocol/publish-frames.js'
 import type { SharedBlock } from '../../protocol/shared-block.js'
 import { varintSize, writeVarint } from '../../protocol/writer.js'
@@ -14,6 +15,7 @@ export interface PacketOutlet {
   writeAck(header: number, packetId: number): void
   writeFrame(frame: Frame, header: number, packetId: number): void
   writeStretch(block: SharedBlock, start: number, end: number): void
+  writeRun(run: NumberedRun, packetIds: Uint16Array): void
 }
 
 /** Is told of a whole packet. */
@@ -82,5 +84,10 @@ export class WatchedOutlet implements PacketOutlet {
   /** Packets that others get as well: with a plugin that watches there are none, because each message goes by itself. */
   writeStretch(block: SharedBlock, start: number, end: number): void {
     this.outlet.writeStretch(block, start, end)
+  }
+
+  /** The same holds for these. */
+  writeRun(run: NumberedRun, packetIds: Uint16Array): void {
+    this.outlet.writeRun(run, packetIds)
   }
 }

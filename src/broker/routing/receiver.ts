@@ -5,6 +5,7 @@ import type { Qos } from '../../protocol/packets/publish.js'
 import type { RetainHandling } from '../../protocol/packets/subscribe.js'
 import type { SharedBlock } from '../../protocol/shared-block.js'
 import type { Message } from '../../session/message.js'
+import type { MessageRun } from '../../session/message-run.js'
 
 /** How soon a receiver can take a message, best first: at once, after what is before it, when its client is back. */
 export const availabilities = ['ready', 'busy', 'away'] as const
@@ -17,6 +18,11 @@ export interface Follower {
   readonly maximumPacketSize: number
   /** Sends block.bytes[start..end), `count` PUBLISH packets with `payloadBytes` bytes of payload, or drops all of them. */
   sendStretch(block: SharedBlock, start: number, end: number, count: number, payloadBytes: number): void
+}
+
+/** A receiver that takes the messages of a run together. */
+export interface RunFollower {
+  sendRun(run: MessageRun, subscription: Subscription): void
 }
 
 export interface Receiver {
@@ -35,6 +41,8 @@ export interface Receiver {
    * takes them as they are for everyone, nobody, or this receiver itself, because it has to look at each of them.
    */
   follow(message: Message, subscription: Subscription): Follower | 'none' | 'apart'
+  /** Who would send the messages of a run, all of them at once and as they came; undefined when this receiver has to look at each. */
+  followRun(run: MessageRun, subscription: Subscription): RunFollower | undefined
   /** Takes a retained message because of a new subscription. */
   deliverRetained(message: Message, subscription: Subscription): void
 }

@@ -4,8 +4,9 @@
 import type { PublishFrames } from '../../protocol/publish-frames.js'
 import type { BlockPool } from '../../protocol/shared-block.js'
 import type { Message } from '../../session/message.js'
+import type { MessageRun } from '../../session/message-run.js'
 import { Burst, type Followed, type Following } from './burst.js'
-import { availabilities, type Subscription } from './receiver.js'
+import { availabilities, type RunFollower, type Subscription } from './receiver.js'
 import { RetainedMessages } from './retained-messages.js'
 import { type SharedGroup, Subscriptions } from './subscriptions.js'
 
@@ -14,6 +15,7 @@ export class Router {
   readonly retained = new RetainedMessages()
   private readonly frames: PublishFrames
   private readonly burst: Burst
+  private readonly runFollowers: RunFollower[] = []
   private isPublishing = false
   /** Messages that came up while another was being delivered, for instance from the log. */
   private readonly waiting: Message[] = []
@@ -60,6 +62,29 @@ export class Router {
    */
   publishFollowing(following: Following): Followed | undefined {
     return this.isPublishing ? undefined : this.burst.takesFollowing(following)
+  }
+
+  /**
+   * Delivers the messages of a run to everyone concerned. False when there is nobody, or somebody has to look at each of them: nothing
+   * has been done then.
+   */
+  publishRun(run: MessageRun): boolean {
+    if (this.isPublishing) return false
+    const { topic } = run.messages[0] as Message
+    const { subscriptions, groups } = this.subscriptions.match(topic)
+    if (subscriptions.length === 0 || groups.length > 0) return false
+    const { runFollowers: followers } = this
+    followers.length = 0
+    for (let i = 0; i < subscriptions.length; i++) {
+      const subscription = subscriptions[i] as Subscription
+      const follower = subscription.receiver.followRun(run, subscription)
+      if (follower === undefined) return false
+      followers.push(follower)
+    }
+    this.burst.end()
+    for (let i = 0; i < subscriptions.length; i++)
+      (followers[i] as RunFollower).sendRun(run, subscriptions[i] as Subscription)
+    return true
   }
 
   /** Hands out what is still being gathered: to be called before connections are flushed, and before who gets what changes. */
