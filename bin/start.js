@@ -1,7 +1,8 @@
 // Starts a command that scripts call in a loop. Most of the time that takes is compiling, and the build keeps beside each bundle what
 // V8 has compiled of it, all that a usual run needs. Under another V8 than that of the build, Node keeps what it can, from 22.8 on.
 const { existsSync, readFileSync } = require('node:fs')
-const { join } = require('node:path')
+const { join, resolve } = require('node:path')
+const { pathToFileURL } = require('node:url')
 const { Script } = require('node:vm')
 
 const Module = module.constructor
@@ -26,8 +27,17 @@ function run(script, { bundle }) {
   script.runInThisContext()(Module.createRequire(bundle), bundle)
 }
 
+/** Whether there is something to start; says what to do when this is a checkout that has not been built. */
+function isBuilt(name, file) {
+  if (existsSync(file)) return true
+  process.stderr.write(`${name}: not built yet: run 'npm install && npm run build' in ${resolve(__dirname, '..')}\n`)
+  process.exitCode = 1
+  return false
+}
+
 function start(name) {
   const files = filesOf(name)
+  if (!isBuilt(name, files.bundle)) return
   if (existsSync(files.compiled)) run(compile(files), files)
   else {
     require('node:module').enableCompileCache?.()
@@ -35,4 +45,12 @@ function start(name) {
   }
 }
 
-module.exports = { filesOf, compile, run, start }
+/** The same for a command that runs for long. */
+function startModule(name) {
+  const file = join(__dirname, '..', 'dist', `${name}.js`)
+  if (!isBuilt(name, file)) return
+  require('node:module').enableCompileCache?.()
+  import(pathToFileURL(file))
+}
+
+module.exports = { filesOf, compile, run, start, startModule }

@@ -1,8 +1,18 @@
 // How the commands are started: with what the build has kept of their compilation, and all the same without it.
 
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
@@ -52,5 +62,17 @@ describe(`what was kept of a compilation${reason}`, { skip: !isKept }, () => {
         encoding: 'utf8',
       })
       assert.match(text, /^0\t/)
+    })
+})
+
+describe('a checkout that has not been built', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tsmq-start-'))
+  before(() => cpSync(resolve('bin'), join(folder, 'bin'), { recursive: true }))
+  after(() => rmSync(folder, { recursive: true }))
+  for (const name of ['tsmq', ...COMMANDS])
+    test(`${name} says so`, () => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [join(folder, 'bin', name)], { encoding: 'utf8' })
+      const text = `${name}: not built yet: run 'npm install && npm run build' in ${realpathSync(folder)}\n`
+      assert.deepEqual({ status, stdout, stderr }, { status: 1, stdout: '', stderr: text })
     })
 })
