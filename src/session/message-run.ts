@@ -5,11 +5,13 @@ import { NO_PROPERTIES } from '../protocol/properties.js'
 import { Message, type Publisher } from './message.js'
 import { Slab } from './slab.js'
 
+const NONE: readonly Message[] = []
+
 /** Reused from run to run. */
 export class MessageRun {
   readonly packets: NumberedRun
   /** One for each packet. */
-  readonly messages: (Message | undefined)[] = new Array<undefined>(MOST_NUMBERED).fill(undefined)
+  messages: readonly Message[] = NONE
   /** The packet identifiers that the receiver at hand gets them with. */
   readonly packetIds = new Uint16Array(MOST_NUMBERED)
   private readonly slab = new Slab()
@@ -23,11 +25,13 @@ export class MessageRun {
    * @param arePassedOn whether receivers may get the packets as they are
    */
   begin(topic: string, publisher: Publisher, arePassedOn: boolean): void {
-    const { packets, slab, messages } = this
+    const { packets, slab } = this
     const at = slab.take(packets.size)
     const { bytes } = slab
     packets.moveTo(bytes, slab.view, at)
     const { version, qos, count, starts, payloadStarts, ends } = packets
+    // A new array: what is stored in an old one costs the collector more.
+    const messages = new Array<Message>(count)
     for (let i = 0; i < count; i++)
       messages[i] = new Message(
         topic,
@@ -44,10 +48,11 @@ export class MessageRun {
         undefined,
         true,
       )
+    this.messages = messages
   }
 
   /** Lets go of the messages. */
   end(): void {
-    this.messages.fill(undefined, 0, this.packets.count)
+    this.messages = NONE
   }
 }
