@@ -2,8 +2,9 @@
 // on time. Starts and stops it; what happens in between is in the rooms below.
 
 import { BcryptWorkers } from '../access/bcrypt-workers.js'
-import { Connection, sharedMemory } from '../net/connection.js'
+import { Connection } from '../net/connection.js'
 import type { Accepted } from '../net/listener.js'
+import { sharedMemory } from '../net/outbox.js'
 import type { KeyLog } from '../net/tls.js'
 import type { Config } from '../options/config.js'
 import { NumberedRun } from '../protocol/numbered-run.js'

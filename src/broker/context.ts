@@ -1,6 +1,6 @@
 // What the parts of a running broker share. Made once by `broker.ts`; a reload replaces `config`, `settings` and `access`.
 
-import type { SharedMemory } from '../net/connection.js'
+import type { SharedMemory } from '../net/outbox.js'
 import type { KeyLog } from '../net/tls.js'
 import type { Config } from '../options/config.js'
 import type { PublishFrames } from '../protocol/publish-frames.js'

@@ -1,8 +1,8 @@
 // An MQTT client for all three versions: publishes, subscribes, keeps its session across connections and connects again when one
 // breaks. What a single connection does is in link.ts, what becomes of a publish in publish-flow.ts. Knows no command line.
 
-import { sharedMemory } from '../net/connection.js'
 import type { DialTarget } from '../net/dial.js'
+import { sharedMemory } from '../net/outbox.js'
 import { SharedReadBuffer } from '../net/plain-socket.js'
 import { encodePacket, type Packet } from '../protocol/codec.js'
 import { PacketType, type ProtocolVersion } from '../protocol/packet-types.js'
@@ -311,7 +311,7 @@ export class Client implements LinkOwner {
       this.held.clear()
     }
     this.handler.onSession?.(connack)
-    this.flow.attach(connection, this.limits, sessionPresent)
+    this.flow.attach(connection.outbox, this.limits, sessionPresent)
     this.handler.onConnect(connack)
   }
 
@@ -378,8 +378,8 @@ export class Client implements LinkOwner {
   private acknowledge(type: AckType, packetId: number, reasonCode: ReasonCode): void {
     const connection = this.link?.connection
     const { version } = this.options
-    if (reasonCode === ReasonCode.SUCCESS || version < 5) connection?.writeAck(ackHeader(type), packetId)
-    else connection?.write(encodePacket({ type, packetId, reasonCode, properties: NO_PROPERTIES }, version))
+    if (reasonCode === ReasonCode.SUCCESS || version < 5) connection?.outbox.writeAck(ackHeader(type), packetId)
+    else connection?.outbox.write(encodePacket({ type, packetId, reasonCode, properties: NO_PROPERTIES }, version))
     if (this.watcher === undefined) return
     const packet: Ack = { type, packetId, reasonCode, properties: NO_PROPERTIES }
     this.watcher.onSent(packet)

@@ -1,9 +1,10 @@
 // One connection of a client, from dialling to the end: CONNECT and CONNACK, keep alive, DISCONNECT from either side, and the
 // checks on what a broker may send when (mqtt-rules E.10). What packets mean for the session is its owner's business.
 
-import { Connection, type ConnectionOwner, type SharedMemory } from '../net/connection.js'
+import { Connection, type ConnectionOwner } from '../net/connection.js'
 import { cannotConnect, DialError, type Dialling, type DialStage, type DialTarget, dial } from '../net/dial.js'
 import { causeOf, isTlsError } from '../net/dial-causes.js'
+import type { SharedMemory } from '../net/outbox.js'
 import type { SharedReadBuffer } from '../net/plain-socket.js'
 import { decodePacket, encodePacket, type Packet } from '../protocol/codec.js'
 import { PacketType } from '../protocol/packet-types.js'
@@ -111,7 +112,7 @@ export class Link implements ConnectionOwner {
         const { maximumPacketSize } = this.connect.properties
         connection.framer.version = this.connect.protocolVersion
         if (maximumPacketSize !== undefined) connection.framer.maximumPacketSize = maximumPacketSize
-        connection.maxPendingBytes = MAX_PENDING_BYTES
+        connection.outbox.maxPendingBytes = MAX_PENDING_BYTES
         this.connection = connection
         this.state = 'connecting'
         this.send(this.connect) // [MQTT-3.1.0-1]
@@ -143,7 +144,7 @@ export class Link implements ConnectionOwner {
   }
 
   send(packet: Packet): void {
-    this.connection?.write(encodePacket(packet, this.connect.protocolVersion))
+    this.connection?.outbox.write(encodePacket(packet, this.connect.protocolVersion))
     this.environment.watcher?.onSent(packet)
   }
 

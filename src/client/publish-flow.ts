@@ -1,7 +1,7 @@
 // What the client publishes, on its way from the caller to the connection: session/outbound keeps what is unfinished across
 // connections, this file encodes it, respects what the broker takes, and tells the caller how each message fared.
 
-import type { Connection } from '../net/connection.js'
+import type { Outbox } from '../net/outbox.js'
 import { encodePacket, type Packet } from '../protocol/codec.js'
 import { PacketType, type ProtocolVersion } from '../protocol/packet-types.js'
 import { type Ack, ackHeader } from '../protocol/packets/acks.js'
@@ -54,7 +54,7 @@ export class PublishFlow implements OutboundSink {
   private readonly watch: ((packet: Packet) => void) | undefined
   private readonly frames = new PublishFrames()
   private outbound: Outbound
-  private connection: Connection | undefined = undefined
+  private outbox: Outbox | undefined = undefined
   private limits = new ServerLimits(NO_PROPERTIES)
   /** Given to the broker on this connection. */
   private aliases = new Map<number, string>()
@@ -90,7 +90,7 @@ export class PublishFlow implements OutboundSink {
 
   /** Returns false when the caller should wait for `hasDrained`; the message was taken nevertheless. */
   publish(message: Message, done: PublishDone | undefined): boolean {
-    if (message.qos === 0 && this.connection === undefined) done?.(new ClientError('lost', 'not connected'), 0)
+    if (message.qos === 0 && this.outbox === undefined) done?.(new ClientError('lost', 'not connected'), 0)
     else {
       this.outbound.enqueue(new OwnDelivery(message, done))
     }
@@ -107,15 +107,15 @@ export class PublishFlow implements OutboundSink {
 
   private isBehind(share: number): boolean {
     return (
-      this.connection?.isWritable === false ||
+      this.outbox?.isWritable === false ||
       this.outbound.queuedCount >= MOST_WAITING * share ||
       this.outbound.queuedBytes >= MOST_WAITING_BYTES * share
     )
   }
 
   /** A connection was accepted: what is unfinished goes out again, in order. */
-  attach(connection: Connection, limits: ServerLimits, sessionPresent: boolean): void {
-    this.connection = connection
+  attach(outbox: Outbox, limits: ServerLimits, sessionPresent: boolean): void {
+    this.outbox = outbox
     this.limits = limits
     this.aliases = new Map() // [MQTT-3.3.2-7]
     if (!sessionPresent) this.startAnew()
@@ -138,7 +138,7 @@ export class PublishFlow implements OutboundSink {
 
   /** The connection is gone; what is unfinished waits for the next. */
   detach(): void {
-    this.connection = undefined
+    this.outbox = undefined
     this.outbound.detach()
   }
 
@@ -175,20 +175,20 @@ export class PublishFlow implements OutboundSink {
   }
 
   get isWritable(): boolean {
-    return this.connection?.isWritable === true
+    return this.outbox?.isWritable === true
   }
 
   sendPublish(own: Delivery, dup: boolean): boolean {
     const { message, qos, retain, packetId } = own
     const { done } = own as OwnDelivery
-    const { connection } = this
-    if (connection === undefined) return false
+    const { outbox } = this
+    if (outbox === undefined) return false
     const alias = message.properties === NO_PROPERTIES ? 0 : (message.properties.topicAlias ?? 0)
     const frame = alias === 0 ? this.plainFrame(message, qos > 0) : this.frameWithAlias(message, alias, qos > 0)
     const refusal = this.limits.refusePublish(qos, retain, alias) ?? this.limits.refuseSize(frame.size)
     if (refusal === undefined) {
       const flags = publishFlags(qos, retain, dup)
-      connection.writeFrame(frame, (PacketType.PUBLISH << 4) | flags, packetId)
+      outbox.writeFrame(frame, (PacketType.PUBLISH << 4) | flags, packetId)
       if (alias > 0) this.aliases.set(alias, message.topic)
       if (this.watch !== undefined) {
         const { topic, properties, bytes, payloadStart, payloadEnd } = message
@@ -215,8 +215,8 @@ export class PublishFlow implements OutboundSink {
 
   sendPubrel(packetId: number, reasonCode: ReasonCode): void {
     const packet: Ack = { type: PacketType.PUBREL, packetId, reasonCode, properties: NO_PROPERTIES }
-    if (reasonCode === ReasonCode.SUCCESS) this.connection?.writeAck(ackHeader(PacketType.PUBREL), packetId)
-    else this.connection?.write(encodePacket(packet, this.version))
+    if (reasonCode === ReasonCode.SUCCESS) this.outbox?.writeAck(ackHeader(PacketType.PUBREL), packetId)
+    else this.outbox?.write(encodePacket(packet, this.version))
     this.watch?.(packet)
   }
 }

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
-import { Connection, sharedMemory } from '../../src/net/connection.js'
+import { Connection } from '../../src/net/connection.js'
+import { sharedMemory } from '../../src/net/outbox.js'
 import { WriteQueue } from '../../src/net/write-queue.js'
 
 function pair(isStuck = false) {
@@ -34,7 +35,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(() => setImmediat
 
 test('CVE-2020-13410: the flush that comes after the close does nothing and the block is reused', async () => {
   const { connection, socket, written, closes, writes } = pair()
-  connection.writeAck(0x40, 1)
+  connection.outbox.writeAck(0x40, 1)
   const block = writes.take()
   writes.give(block)
   const failure = new Error('reset')
@@ -48,8 +49,8 @@ test('CVE-2020-13410: the flush that comes after the close does nothing and the 
 
 test('a write that finishes after the close starts no other', async () => {
   const { connection, socket, written, closes } = pair()
-  connection.write(Buffer.alloc(20_000, 'x'))
-  connection.writeAck(0x40, 1)
+  connection.outbox.write(Buffer.alloc(20_000, 'x'))
+  connection.outbox.writeAck(0x40, 1)
   socket.destroy()
   await turn()
   assert.equal(closes.length, 1)
@@ -58,9 +59,9 @@ test('a write that finishes after the close starts no other', async () => {
 
 test('F14 a slow socket that breaks is not taken for one that can take more', async () => {
   const { connection, closes, drains, fail } = pair(true)
-  connection.maxPendingBytes = 50_000
-  for (let i = 0; i < 3; i++) connection.write(Buffer.alloc(20_000))
-  assert.equal(connection.isWritable, false)
+  connection.outbox.maxPendingBytes = 50_000
+  for (let i = 0; i < 3; i++) connection.outbox.write(Buffer.alloc(20_000))
+  assert.equal(connection.outbox.isWritable, false)
   await turn()
   fail(new Error('reset'))
   await turn()

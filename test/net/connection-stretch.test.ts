@@ -5,7 +5,8 @@ import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Connection, type ConnectionOwner, sharedMemory } from '../../src/net/connection.js'
+import { Connection, type ConnectionOwner } from '../../src/net/connection.js'
+import { sharedMemory } from '../../src/net/outbox.js'
 import { FrameStretch, MOST_COPIED } from '../../src/protocol/frame-stretch.js'
 import { PublishFrames } from '../../src/protocol/publish-frames.js'
 import type { SharedBlock } from '../../src/protocol/shared-block.js'
@@ -85,13 +86,13 @@ test('any mix of shared and own packets leaves in order', async () => {
             if (each.mine) expected.push(Buffer.from(frame.bytes.subarray(frame.start, frame.end)))
           }
           // The others' stretches lie between those of this connection.
-          if (each.mine) connection.writeStretch(stretch.block, stretch.start, stretch.end)
+          if (each.mine) connection.outbox.writeStretch(stretch.block, stretch.start, stretch.end)
         } else if (each.kind === 'ack') {
-          connection.writeAck(0x40, each.id)
+          connection.outbox.writeAck(0x40, each.id)
           expected.push(Buffer.from([0x40, 2, each.id >> 8, each.id]))
         } else if (each.kind === 'own') {
           const bytes = Buffer.alloc(each.size, ++mark)
-          connection.write(bytes)
+          connection.outbox.write(bytes)
           expected.push(bytes)
         } else await (each.kind === 'turn' ? turn() : drain())
       const all = Buffer.concat(expected)
@@ -113,7 +114,7 @@ test('a block goes back to the pool when the last connection has written it', as
   stretch.begin()
   stretch.add(frameOf(3000, 1), 0x30)
   const { block, start, end } = stretch
-  for (const { connection } of connections) connection.writeStretch(block, start, end)
+  for (const { connection } of connections) connection.outbox.writeStretch(block, start, end)
   fill(stretch)
   assert.notEqual(stretch.block, block)
   assert.deepEqual(returned, [])
@@ -139,7 +140,7 @@ test('a connection that is over sends nothing more', async () => {
   connection.end()
   stretch.begin()
   stretch.add(frameOf(10, 1), 0x30)
-  connection.writeStretch(stretch.block, stretch.start, stretch.end)
+  connection.outbox.writeStretch(stretch.block, stretch.start, stretch.end)
   await drain()
   assert.deepEqual(written, [])
 })
@@ -158,20 +159,20 @@ test('a reader that is behind does not keep much more memory than what waits for
     give.call(this, bytes)
   }
   const { connection, written, drain } = recorded(shared)
-  connection.maxPendingBytes = 4_000_000
+  connection.outbox.maxPendingBytes = 4_000_000
   const sent: Buffer[] = []
-  while (connection.isWritable) {
+  while (connection.outbox.isWritable) {
     // A small part of what was read, as the broker finds it.
     const block = shared.blocks.take(262_144)
     const start = sent.length * 100
     block.bytes.fill(sent.length, start, start + 33_000)
     sent.push(Buffer.from(block.bytes.subarray(start, start + 33_000)))
-    connection.writeStretch(block, start, start + 33_000)
-    connection.writeAck(0x40, 1)
+    connection.outbox.writeStretch(block, start, start + 33_000)
+    connection.outbox.writeAck(0x40, 1)
     block.release()
   }
   assert.ok(sent.length > 100)
-  assert.ok(kept < 3 * connection.maxPendingBytes, `${kept} bytes`)
+  assert.ok(kept < 3 * connection.outbox.maxPendingBytes, `${kept} bytes`)
   await drain()
   assert.ok(
     Buffer.concat(written).equals(Buffer.concat(sent.flatMap((bytes) => [bytes, Buffer.from([0x40, 2, 0, 1])]))),

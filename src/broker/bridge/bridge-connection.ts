@@ -59,13 +59,13 @@ export class BridgeConnection {
     this.parts = parts
     this.link = link
     connection.framer.maximumPacketSize = context.config.max_packet_size
-    connection.maxPendingBytes = context.config.max_outgoing_bytes || Number.POSITIVE_INFINITY
+    connection.outbox.maxPendingBytes = context.config.max_outgoing_bytes || Number.POSITIVE_INFINITY
     this.limits = new RemoteLimits(config, connack.properties, connect)
     const { version } = connect
-    this.sender = new RemoteSender(context, connection, version, local.clientId, topics, this.limits, config)
+    this.sender = new RemoteSender(context, connection.outbox, version, local.clientId, topics, this.limits, config)
     const { journal } = context
     const touched = journal?.touched
-    this.waiter = journal && new HeldOutput(connection, () => link.abort())
+    this.waiter = journal && new HeldOutput(connection.outbox, () => link.abort())
     // 3.1 does not say: what was asked for is taken to be there.
     const isRemembered = version === 3 ? !config.cleansession : connack.sessionPresent
     const session = local.prepare(isRemembered, this.limits.maxQos)

@@ -2,7 +2,7 @@
 // topic aliases, and acknowledgements. Lives as long as the connection; what is to be sent is decided by the local session.
 
 import { ServerLimits } from '../../client/server-limits.js'
-import type { Connection } from '../../net/connection.js'
+import type { Outbox } from '../../net/outbox.js'
 import type { BridgeConfig } from '../../options/bridge-config.js'
 import { encodePacket } from '../../protocol/codec.js'
 import { PacketType, type ProtocolVersion, packetTypeRow } from '../../protocol/packet-types.js'
@@ -51,7 +51,7 @@ export class RemoteSender implements SessionSender {
   /** ms: when a message was last sent. */
   lastPublish: number
   private readonly context: BrokerContext
-  private readonly connection: Connection
+  private readonly outbox: Outbox
   private readonly name: string
   private readonly topics: BridgeTopics
   private readonly limits: RemoteLimits
@@ -62,7 +62,7 @@ export class RemoteSender implements SessionSender {
   /** @param name of the local session, as the log calls it. */
   constructor(
     context: BrokerContext,
-    connection: Connection,
+    outbox: Outbox,
     version: ProtocolVersion,
     name: string,
     topics: BridgeTopics,
@@ -70,7 +70,7 @@ export class RemoteSender implements SessionSender {
     config: BridgeConfig,
   ) {
     this.context = context
-    this.connection = connection
+    this.outbox = outbox
     this.version = version
     this.name = name
     this.topics = topics
@@ -81,7 +81,7 @@ export class RemoteSender implements SessionSender {
   }
 
   get isWritable(): boolean {
-    return this.connection.isWritable
+    return this.outbox.isWritable
   }
 
   /** Each message has a name of its own there. */
@@ -126,7 +126,7 @@ export class RemoteSender implements SessionSender {
     this.isTooLarge = false
     this.lastPublish = now
     const flags = publishFlags(qos, retain && this.forwardsRetain, dup)
-    this.connection.writeFrame(frame, (PacketType.PUBLISH << 4) | flags, packetId)
+    this.outbox.writeFrame(frame, (PacketType.PUBLISH << 4) | flags, packetId)
     statistics.countSent(PacketType.PUBLISH)
     statistics.publishBytesSent += message.size
     if (log.isDebug) {
@@ -153,8 +153,8 @@ export class RemoteSender implements SessionSender {
 
   /** PUBACK, PUBREC, PUBREL or PUBCOMP. A 3.x broker hears of success only. */
   acknowledge(type: AckType, packetId: number, reasonCode: ReasonCode): void {
-    if (reasonCode === ReasonCode.SUCCESS || this.version < 5) this.connection.writeAck(ackHeader(type), packetId)
-    else this.connection.write(encodePacket({ type, packetId, reasonCode, properties: NO_PROPERTIES }, this.version))
+    if (reasonCode === ReasonCode.SUCCESS || this.version < 5) this.outbox.writeAck(ackHeader(type), packetId)
+    else this.outbox.write(encodePacket({ type, packetId, reasonCode, properties: NO_PROPERTIES }, this.version))
     const { log, statistics } = this.context
     statistics.countSent(type)
     if (log.isDebug) log.debug(`Sending ${packetTypeRow(type)?.name} to ${this.name} (m${packetId}, rc${reasonCode})`)

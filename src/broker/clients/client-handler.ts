@@ -63,7 +63,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   private readonly context: BrokerContext
   private readonly host: HandlerHost
   private connection: Connection | undefined = undefined
-  /** Where packets to the client go: the connection, unless plugins watch. */
+  /** Where packets to the client go: the outbox of the connection, unless plugins watch. */
   private outlet: PacketOutlet | undefined = undefined
   /** Until the client is let in. */
   private login: Login | undefined = undefined
@@ -97,9 +97,10 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
     connection.framer.only = PacketType.CONNECT
     connection.framer.maximumPacketSize = Math.min(MAX_CONNECT, this.context.config.max_packet_size)
     const { packetOut } = this.context.points
-    this.outlet = packetOut === undefined ? connection : new WatchedOutlet(connection, packetOut, () => this.watched)
+    this.outlet =
+      packetOut === undefined ? connection.outbox : new WatchedOutlet(connection.outbox, packetOut, () => this.watched)
     this.login = new Login(this.context, this.listener, this.peer, connection, this.outlet, this)
-    connection.maxPendingBytes = this.context.config.max_outgoing_bytes || Number.POSITIVE_INFINITY
+    connection.outbox.maxPendingBytes = this.context.config.max_outgoing_bytes || Number.POSITIVE_INFINITY
   }
 
   /** What its connection counts for itself. */
@@ -247,8 +248,8 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
       this.end('CONNACK is larger than the client takes') // [MQTT-3.1.2-24]
       return
     }
-    const sender = new PacketSender(context, this.outlet ?? connection, connect, admission.clientId, config)
-    const waiter = context.journal && new HeldOutput(connection, (isFirst) => this.onStoreFailure(isFirst))
+    const sender = new PacketSender(context, this.outlet ?? connection.outbox, connect, admission.clientId, config)
+    const waiter = context.journal && new HeldOutput(connection.outbox, (isFirst) => this.onStoreFailure(isFirst))
     const { client, isPresent, rights } = enter(context, this.host, listener, connect, admission, { sender, waiter })
     this.login = undefined
     this.client = client
@@ -356,7 +357,7 @@ export class ClientHandler implements ConnectionOwner, SessionClient, LoginHost 
   recheck(): void {
     const { access, config } = this.context
     if (this.connection !== undefined)
-      this.connection.maxPendingBytes = config.max_outgoing_bytes || Number.POSITIVE_INFINITY
+      this.connection.outbox.maxPendingBytes = config.max_outgoing_bytes || Number.POSITIVE_INFINITY
     if (this.state === 'ended') return
     const fault = this.listener.sockets?.faultNow(this.peer)
     if (fault !== undefined) {

@@ -26,7 +26,7 @@ const NO_LIMIT = Number.POSITIVE_INFINITY
 export class PacketSender implements SessionSender, Follower, RunSink {
   readonly version: ProtocolVersion
   private readonly context: BrokerContext
-  private readonly connection: PacketOutlet
+  private readonly outlet: PacketOutlet
   private readonly name: string
   private readonly mountPoint: string
   readonly maximumPacketSize: number
@@ -37,14 +37,14 @@ export class PacketSender implements SessionSender, Follower, RunSink {
   /** @param name the client as the log calls it. */
   constructor(
     context: BrokerContext,
-    connection: PacketOutlet,
+    outlet: PacketOutlet,
     connect: Connect,
     name: string,
     listener: { readonly mount_point: string | undefined; readonly max_topic_alias_broker: number },
   ) {
     const { properties } = connect
     this.context = context
-    this.connection = connection
+    this.outlet = outlet
     this.version = connect.protocolVersion
     this.name = name
     this.mountPoint = listener.mount_point ?? ''
@@ -55,7 +55,7 @@ export class PacketSender implements SessionSender, Follower, RunSink {
   }
 
   get isWritable(): boolean {
-    return this.connection.isWritable
+    return this.outlet.isWritable
   }
 
   sendPublish(delivery: Delivery, dup: boolean): boolean {
@@ -88,7 +88,7 @@ export class PacketSender implements SessionSender, Follower, RunSink {
     }
     if (frame.size > this.maximumPacketSize) return false
     if (topicAlias > 0) this.aliases?.commit(message.topic.slice(this.mountPoint.length), topicAlias)
-    this.connection.writeFrame(frame, (PacketType.PUBLISH << 4) | publishFlags(qos, retain, dup), packetId)
+    this.outlet.writeFrame(frame, (PacketType.PUBLISH << 4) | publishFlags(qos, retain, dup), packetId)
     statistics.countSent(PacketType.PUBLISH)
     statistics.publishBytesSent += message.size
     if (log.isDebug)
@@ -103,11 +103,11 @@ export class PacketSender implements SessionSender, Follower, RunSink {
   /** Sends QoS 0 packets that others get as well, or drops them when the client is behind [MQTT-4.3.1-1]. */
   sendStretch(block: SharedBlock, start: number, end: number, count: number, payloadBytes: number): void {
     const { statistics } = this.context
-    if (!this.connection.isWritable) {
+    if (!this.outlet.isWritable) {
       statistics.publishesDropped += count
       return
     }
-    this.connection.writeStretch(block, start, end)
+    this.outlet.writeStretch(block, start, end)
     statistics.countSent(PacketType.PUBLISH, count)
     statistics.publishBytesSent += payloadBytes
   }
@@ -121,7 +121,7 @@ export class PacketSender implements SessionSender, Follower, RunSink {
 
   sendRun({ packets, packetIds }: MessageRun): void {
     const { statistics } = this.context
-    this.connection.writeRun(packets, packetIds)
+    this.outlet.writeRun(packets, packetIds)
     statistics.countSent(PacketType.PUBLISH, packets.count)
     statistics.publishBytesSent += packets.payloadBytes
   }
@@ -142,7 +142,7 @@ export class PacketSender implements SessionSender, Follower, RunSink {
     if (reasonCode !== ReasonCode.SUCCESS && this.version === 5)
       this.send({ type, packetId, reasonCode, properties: NO_PROPERTIES })
     else {
-      this.connection.writeAck(ackHeader(type), packetId)
+      this.outlet.writeAck(ackHeader(type), packetId)
       this.context.statistics.countSent(type)
     }
     const { log } = this.context
@@ -152,7 +152,7 @@ export class PacketSender implements SessionSender, Follower, RunSink {
   /** PUBACK or PUBREC of success for each of the first `count` packets. */
   acknowledgeRun(type: AckType, packetIds: Uint16Array, count: number): void {
     const header = ackHeader(type)
-    for (let i = 0; i < count; i++) this.connection.writeAck(header, packetIds[i] as number)
+    for (let i = 0; i < count; i++) this.outlet.writeAck(header, packetIds[i] as number)
     this.context.statistics.countSent(type, count)
   }
 
@@ -167,13 +167,13 @@ export class PacketSender implements SessionSender, Follower, RunSink {
         ? encodeWithin(packet, this.version, this.maximumPacketSize)
         : encodeWithin(withoutReason(packet), this.version, this.maximumPacketSize)
     if (bytes === undefined) return false
-    this.connection.write(bytes)
+    this.outlet.write(bytes)
     this.context.statistics.countSent(packet.type)
     return true
   }
 
   sendPingresp(): void {
-    this.connection.write(encodePacket({ type: PacketType.PINGRESP }, this.version))
+    this.outlet.write(encodePacket({ type: PacketType.PINGRESP }, this.version))
     this.context.statistics.countSent(PacketType.PINGRESP)
     if (this.context.log.isDebug) this.context.log.debug(`Sending PINGRESP to ${this.name}`)
   }

@@ -8,7 +8,7 @@ import type { SharedBlock } from '../../protocol/shared-block.js'
 import { varintSize, writeVarint } from '../../protocol/writer.js'
 import type { PacketConnection } from './plugin.js'
 
-/** What packets leave through: a connection, as far as it sends. */
+/** What packets leave through: the outbox of a connection. */
 export interface PacketOutlet {
   readonly isWritable: boolean
   write(bytes: Buffer): void
