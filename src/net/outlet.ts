@@ -32,7 +32,7 @@ export class Outlet {
     this.ticket = ticket
   }
 
-  /** Writes bytes that do not change until `done` is called. */
+  /** Writes bytes that do not change until `done` is called, which is after this call. */
   write(bytes: Buffer, done: () => void): void {
     if (this.ticket <= this.passed) this.socket.write(bytes, done)
     else this.hold(bytes, done)
@@ -46,7 +46,8 @@ export class Outlet {
       done: isCopied ? undefined : done,
       ticket: this.ticket,
     })
-    if (isCopied) done()
+    // As a socket does: whoever writes the pieces of a packet is not to hear of the first while it writes the next.
+    if (isCopied) process.nextTick(done)
   }
 
   /** What had to happen up to this number has happened. */

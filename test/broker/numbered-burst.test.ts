@@ -501,6 +501,31 @@ describe('with a store', () => {
       assert.deepEqual(await acknowledgements(publisher), acknowledged(12, 'PUBREC'))
     })
 
+  for (const version of [4, 5] as const)
+    for (const size of [12_288, 12_289, 16_384, 17_000, 20_000, 70_000])
+      test(`${version}: acknowledgements that wait do not get into a payload of ${size} bytes behind them`, async (t) => {
+        const own = await startBroker({ conf, store: new FaultStore(), debug: false })
+        t.after(() => own.stop())
+        const absent = await client(t, own, { ...durable, clientId: 'd' })
+        await absent.subscribe([{ filter: 'a', qos: 1 }])
+        await absent.drop()
+        const both = await client(t, own, { clientId: 'both', version })
+        await both.subscribe([{ filter: 'a', qos: 1 }])
+        const sent = [...numbers(4), 'x'.repeat(size)]
+        sendTogether(
+          both,
+          sent.map((text, at) => message('a', text, at + 1)),
+        )
+        const acks: number[] = []
+        const got: string[] = []
+        while (acks.length + got.length < 2 * sent.length) {
+          const packet = await both.next()
+          if (packet.type === PacketType.PUBACK) acks.push(packet.packetId)
+          else got.push(...texts(publishesOf([packet])))
+        }
+        assert.deepEqual([acks, got], [[1, 2, 3, 4, 5], sent])
+      })
+
   test('that cannot be written they are refused, each of them', async (t) => {
     const store = new FaultStore()
     const own = await startBroker({ conf, store, debug: false })

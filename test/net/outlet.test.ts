@@ -104,6 +104,8 @@ test('held bytes are counted, small ones are copied and large ones kept until th
   outlet.holdUntil(1)
   outlet.write(small, () => done.push('small'))
   outlet.write(large, () => done.push('large'))
+  assert.deepEqual(done, [], 'nothing is told before the call returns')
+  await new Promise(process.nextTick)
   assert.deepEqual(done, ['small'])
   assert.equal(outlet.heldBytes, 100_003)
   outlet.release(1)
