@@ -29,7 +29,7 @@ class Disk {
   })
   log(text: string): void {
     this.writer.write(text, 'notice', '1: ')
-    mock.timers.tick(10)
+    mock.timers.tick(1)
   }
 }
 
@@ -37,28 +37,39 @@ class Disk {
 const MANY = 1100
 const long = (at: number) => `${at}`.padEnd(996, '.')
 
-test('a line after a while is written at the end of the turn; more of them every 10 ms, together', () => {
+test('lines are written at the end of the turn, ten times within 10 ms; what comes behind them waits for the end of that time', () => {
   const disk = new Disk()
   const write = (text: string) => disk.writer.write(text, 'notice', '')
   const after = (ms: number, attempts: number, text: string) => {
     mock.timers.tick(ms)
     assert.deepEqual([disk.attempts, disk.text], [attempts, text])
   }
-  write('one')
-  write('two')
-  assert.equal(disk.attempts, 0)
-  after(1, 1, 'one\ntwo\n')
-  write('three')
-  after(5, 1, 'one\ntwo\n')
-  write('four')
-  after(4, 1, 'one\ntwo\n')
-  after(1, 2, 'one\ntwo\nthree\nfour\n')
-  after(1000, 2, 'one\ntwo\nthree\nfour\n')
-  write('five')
-  after(1, 3, 'one\ntwo\nthree\nfour\nfive\n')
-  write('six')
+  let text = ''
+  for (let at = 1; at <= 10; at++) {
+    write(`${at}`)
+    write('more')
+    assert.equal(disk.attempts, at - 1)
+    text += `${at}\nmore\n`
+    after(0, at, text)
+  }
+  write('waits')
+  after(5, 10, text)
+  write('waits, too')
+  after(4, 10, text)
+  text += 'waits\nwaits, too\n'
+  after(1, 11, text)
+  write('the next')
+  text += 'the next\n'
+  after(0, 12, text)
+  for (let at = 0; at < 12; at++) {
+    write('x')
+    if (at < 8) text += 'x\n'
+    after(0, Math.min(20, 13 + at), text)
+  }
   disk.writer.flush()
-  after(0, 4, 'one\ntwo\nthree\nfour\nfive\nsix\n')
+  text += 'x\n'.repeat(4)
+  after(0, 21, text)
+  after(1000, 21, text)
 })
 
 describe('a full disk', () => {

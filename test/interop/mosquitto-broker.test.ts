@@ -53,7 +53,7 @@ describe(...suite('tsmq-pub and tsmq-sub against mosquitto', [BROKER]), () => {
   let exchange: Exchange
 
   before(async () => {
-    mosquitto = await startMosquitto(['allow_anonymous true', 'sys_interval 1'])
+    mosquitto = await startMosquitto(['allow_anonymous true', 'sys_interval 1', 'max_queued_messages 0'])
     exchange = new Exchange(
       mosquitto,
       (args, more) => command('tsmq-pub', args, more),

@@ -31,7 +31,7 @@ async function stop(): Promise<void> {
 }
 
 describe(...suite('mosquitto_pub and mosquitto_sub against tsmq', [PUB, SUB, RR]), () => {
-  before(() => start({ conf: 'allow_anonymous true\nlog_type all\nsys_interval 1' }))
+  before(() => start({ conf: 'allow_anonymous true\nlog_type all\nsys_interval 1\nmax_queued_messages 0' }))
   after(stop)
 
   exchangeTests(() => exchange)

@@ -1,6 +1,6 @@
-// Lines of the log on their way to a descriptor: those of a turn of the event loop are written together at its end, and those of a
-// busy time a hundred times a second, because a system call costs more than making a line. What a full pipe or a full disk does not
-// take waits, up to a limit; what is lost is counted and told.
+// Lines of the log on their way to a descriptor: those of a turn of the event loop are written together at its end, and in a busy time
+// those of 10 ms, because a system call costs more than making a line. What a full pipe or a full disk does not take waits, up to a
+// limit; what is lost is counted and told.
 
 import { writeSync } from 'node:fs'
 import { systemText } from '../../access/restricted-file.js'
@@ -14,8 +14,9 @@ export type WriteSome = (descriptor: number, bytes: Uint8Array) => number
 
 /** How much of the log may wait; further lines are lost. */
 const MOST_PENDING = 1_048_576
-/** ms from one time something is written to the next. */
-const PAUSE = 10
+/** Writes within so many ms; what comes behind them waits until those are over. */
+const MOST_WRITES = 10
+const PERIOD = 10
 /** ms until a full pipe is tried again, and a full disk. */
 const RETRY = 20
 const FAULT_RETRY = 1000
@@ -40,8 +41,10 @@ export class LineWriter {
   private lost = 0
   private lostTime = ''
   private hasFault = false
-  /** Until then nothing is written. */
-  private pause: NodeJS.Timeout | undefined = undefined
+  /** Ends the period, or the wait until it is tried again. */
+  private timer: NodeJS.Timeout | undefined = undefined
+  /** In this period. */
+  private writes = 0
   private isDue = false
 
   constructor(descriptor: number, { paint, onFault = () => {}, writeSome = writeSync }: LineWriterParts) {
@@ -58,7 +61,7 @@ export class LineWriter {
       return
     }
     this.append(this.paint(text, type, time))
-    if (this.isDue || this.pause !== undefined) return
+    if (this.isDue || this.writes === MOST_WRITES) return
     this.isDue = true
     setImmediate(this.flush)
   }
@@ -75,8 +78,6 @@ export class LineWriter {
   /** Writes what is pending. */
   readonly flush = (): void => {
     this.isDue = false
-    clearTimeout(this.pause)
-    this.pause = undefined
     if (this.size === 0) return
     while (this.size > 0) {
       let bytes = this.taken()
@@ -89,7 +90,14 @@ export class LineWriter {
       }
       this.tellOfLost()
     }
-    this.wait(PAUSE)
+    if (this.writes < MOST_WRITES) this.writes++
+    this.timer ??= setTimeout(this.onPeriod, PERIOD).unref()
+  }
+
+  private readonly onPeriod = (): void => {
+    this.timer = undefined
+    this.writes = 0
+    this.flush()
   }
 
   /** All that is pending, which is not pending any more. */
@@ -101,14 +109,17 @@ export class LineWriter {
     return bytes
   }
 
+  /** Nothing is written for so many ms. */
   private wait(ms: number): void {
-    this.pause = setTimeout(this.flush, ms).unref()
+    clearTimeout(this.timer)
+    this.writes = MOST_WRITES
+    this.timer = setTimeout(this.onPeriod, ms).unref()
   }
 
   /** Writes what is pending once more. */
   close(): void {
     this.flush()
-    clearTimeout(this.pause)
+    clearTimeout(this.timer)
     const rest = this.taken().toString('latin1').split('\n').length - 1
     if (this.hasFault && rest + this.lost > 0)
       this.onFault(`could not be written to the end: ${rest + this.lost} lines are lost`)
