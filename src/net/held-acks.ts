@@ -1,15 +1,14 @@
 // Acknowledgements without reason code and properties, and those that a connection gathers apart from its other packets.
 
+import { SHORT_ACK } from '../protocol/packets/acks.js'
+
 /** Bytes of the acknowledgements that are gathered. */
 const MOST = 256
-
-/** Bytes of an acknowledgement. */
-export const ACK_SIZE = 4
 
 /** @param header the first byte */
 export function setAck(bytes: Buffer, at: number, header: number, packetId: number): void {
   bytes[at] = header
-  bytes[at + 1] = 2
+  bytes[at + 1] = SHORT_ACK - 2
   bytes[at + 2] = packetId >> 8
   bytes[at + 3] = packetId
 }
@@ -25,7 +24,7 @@ export class HeldAcks {
 
   add(header: number, packetId: number): void {
     setAck(this.bytes, this.size, header, packetId)
-    this.size += ACK_SIZE
+    this.size += SHORT_ACK
   }
 
   /** All of them, until the next one is added. */

@@ -4,11 +4,11 @@
 import { copyWords, MOST_BY_WORDS } from '../protocol/copy-words.js'
 import type { NumberedRun } from '../protocol/numbered-run.js'
 import { PacketType } from '../protocol/packet-types.js'
-import { ackHeader } from '../protocol/packets/acks.js'
+import { ackHeader, SHORT_ACK } from '../protocol/packets/acks.js'
 import type { Frame } from '../protocol/publish-frames.js'
 import { BlockPool, type SharedBlock } from '../protocol/shared-block.js'
 import type { ByteStream } from './byte-stream.js'
-import { ACK_SIZE, HeldAcks, setAck } from './held-acks.js'
+import { HeldAcks, setAck } from './held-acks.js'
 import { Outlet } from './outlet.js'
 import { type Flushable, WRITE_BLOCK, type WriteBlock, WriteQueue } from './write-queue.js'
 
@@ -119,15 +119,15 @@ export class Outbox implements Flushable {
 
   /** Sends an acknowledgement without reason code and properties. */
   writeAck(header: number, packetId: number): void {
-    this.bytesSent += ACK_SIZE
+    this.bytesSent += SHORT_ACK
     this.hasAck = true
     if (this.heldAcks !== undefined && header !== PUBREL) {
       this.holdAck(this.heldAcks, header, packetId)
       return
     }
-    const { bytes } = this.reserve(ACK_SIZE)
+    const { bytes } = this.reserve(SHORT_ACK)
     setAck(bytes, this.used, header, packetId)
-    this.used += ACK_SIZE
+    this.used += SHORT_ACK
     if (this.hasPublish) this.becomeTwoWay()
   }
 

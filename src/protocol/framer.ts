@@ -3,6 +3,8 @@
 // Knows no socket; what a body contains is the codec's business.
 
 import { PacketType, type ProtocolVersion, packetTypeRow, packetTypes, type Sender } from './packet-types.js'
+import { ackHeader } from './packets/acks.js'
+import { publishFlags } from './packets/publish.js'
 import { ProtocolError } from './protocol-error.js'
 import { ReasonCode } from './reason-codes.js'
 import type { BlockPool, SharedBlock } from './shared-block.js'
@@ -51,7 +53,9 @@ function acceptableHeaders(sender: Sender, version: ProtocolVersion): Uint8Array
 
 /** First bytes of packets that may be taken together: PUBLISH without DUP and RETAIN, and the four acknowledgements of it. */
 const repeatable = new Uint8Array(256)
-for (const header of [0x30, 0x32, 0x34, 0x40, 0x50, 0x62, 0x70]) repeatable[header] = 1
+for (const qos of [0, 1, 2] as const) repeatable[(PacketType.PUBLISH << 4) | publishFlags(qos, false, false)] = 1
+for (const type of [PacketType.PUBACK, PacketType.PUBREC, PacketType.PUBREL, PacketType.PUBCOMP])
+  repeatable[ackHeader(type)] = 1
 
 const acceptable = {
   client: { 3: acceptableHeaders('client', 3), 4: acceptableHeaders('client', 4), 5: acceptableHeaders('client', 5) },

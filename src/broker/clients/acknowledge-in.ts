@@ -1,16 +1,13 @@
 // PUBACK, PUBREC, PUBREL and PUBCOMP from a client (MQTT 5.0 section 4.3).
 
 import { PacketType, packetTypeRow } from '../../protocol/packet-types.js'
-import type { AckType } from '../../protocol/packets/acks.js'
+import { type AckType, SHORT_ACK } from '../../protocol/packets/acks.js'
 import { ProtocolError } from '../../protocol/protocol-error.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
 import type { Delivery } from '../../session/delivery.js'
 import type { BrokerContext } from '../context.js'
 import type { ConnectedClient } from './connected-client.js'
 import { handlePubrel } from './publish-in.js'
-
-/** Bytes of an acknowledgement without reason code and properties. */
-const SHORT = 4
 
 /** @throws ProtocolError 0x82 */
 export function handleAck(
@@ -20,13 +17,20 @@ export function handleAck(
   packetId: number,
   reasonCode: ReasonCode,
 ): void {
-  const { log } = context
+  const { log, clock, points } = context
+  const { session } = client
+  const { clientId, outbound } = session
   if (log.isDebug)
-    log.debug(
-      `Received ${packetTypeRow(type)?.name} from ${client.session.clientId} (Mid: ${packetId}, RC:${reasonCode})`,
-    )
+    log.debug(`Received ${packetTypeRow(type)?.name} from ${clientId} (Mid: ${packetId}, RC:${reasonCode})`)
   if (packetId === 0) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'packet identifier 0')
-  settle(context, client, type, packetId, reasonCode)
+  // Only what waits can expire.
+  const now = outbound.queuedCount === 0 ? 0 : clock()
+  let finished: Delivery | undefined
+  if (type === PacketType.PUBACK) finished = outbound.onPuback(packetId, now)
+  else if (type === PacketType.PUBREC) finished = outbound.onPubrec(packetId, reasonCode, now)
+  else if (type === PacketType.PUBCOMP) finished = outbound.onPubcomp(packetId, now)
+  else handlePubrel(context, client, packetId)
+  if (finished !== undefined) points.acknowledged?.(finished.message, session.info, reasonCode)
 }
 
 /**
@@ -41,36 +45,14 @@ export function handleFollowingAcks(
   at: number,
   limit: number,
 ): number {
-  if (context.log.isDebug) return at
   const header = bytes[at] as number
   const type = (header >> 4) as AckType
   let next = at
-  while (next + SHORT <= limit && bytes[next] === header && bytes[next + 1] === SHORT - 2) {
+  while (next + SHORT_ACK <= limit && bytes[next] === header && bytes[next + 1] === SHORT_ACK - 2) {
+    context.statistics.countReceived(type)
     const packetId = ((bytes[next + 2] as number) << 8) | (bytes[next + 3] as number)
-    if (packetId === 0) break
-    settle(context, client, type, packetId, ReasonCode.SUCCESS)
-    next += SHORT
+    handleAck(context, client, type, packetId, ReasonCode.SUCCESS)
+    next += SHORT_ACK
   }
-  context.statistics.countReceived(type, (next - at) / SHORT)
   return next
-}
-
-function settle(
-  context: BrokerContext,
-  client: ConnectedClient,
-  type: AckType,
-  packetId: number,
-  reasonCode: ReasonCode,
-): void {
-  const { clock, points } = context
-  const { session } = client
-  const { outbound } = session
-  // Only what waits can expire.
-  const now = outbound.queuedCount === 0 ? 0 : clock()
-  let finished: Delivery | undefined
-  if (type === PacketType.PUBACK) finished = outbound.onPuback(packetId, now)
-  else if (type === PacketType.PUBREC) finished = outbound.onPubrec(packetId, reasonCode, now)
-  else if (type === PacketType.PUBCOMP) finished = outbound.onPubcomp(packetId, now)
-  else handlePubrel(context, client, packetId)
-  if (finished !== undefined) points.acknowledged?.(finished.message, session.info, reasonCode)
 }

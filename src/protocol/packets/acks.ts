@@ -29,6 +29,9 @@ const names = {
   [PacketType.PUBCOMP]: 'PUBCOMP',
 } as const
 
+/** Bytes of an acknowledgement without reason code and properties. */
+export const SHORT_ACK = 4
+
 /** The first byte of an acknowledgement [MQTT-3.6.1-1]. */
 export function ackHeader(type: AckType): number {
   return (type << 4) | (packetTypeRow(type)?.flags ?? 0)
