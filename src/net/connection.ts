@@ -1,6 +1,7 @@
 // One connection: bytes from its socket to the framer, packets to its outbox. Whoever owns the connection decides what packets mean
 // and when it ends.
 
+import { NO_BYTES } from '../protocol/byte-count.js'
 import { Framer, type PacketSink } from '../protocol/framer.js'
 import type { Sender } from '../protocol/packet-types.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
@@ -30,7 +31,7 @@ export class Connection {
   readonly framer: Framer
   /** Where packets to the peer go. */
   readonly outbox: Outbox
-  bytesReceived = 0
+  bytesReceived = NO_BYTES
   private readonly socket: ByteStream
   private readonly owner: ConnectionOwner
   private isHolding = false

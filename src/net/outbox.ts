@@ -1,6 +1,7 @@
 // What leaves through one connection: packets gather in a pooled block and go to the socket in one write per turn of the event loop.
 // Small packets are copied, large ones are written by reference, and a stretch that many connections send is theirs together.
 
+import { NO_BYTES } from '../protocol/byte-count.js'
 import { copyWords, MOST_BY_WORDS } from '../protocol/copy-words.js'
 import type { NumberedRun } from '../protocol/numbered-run.js'
 import { PacketType } from '../protocol/packet-types.js'
@@ -38,7 +39,7 @@ export interface OutboxOwner {
 export class Outbox implements Flushable {
   /** Bytes that may wait for the socket before `isWritable` is false. */
   maxPendingBytes = Number.POSITIVE_INFINITY
-  bytesSent = 0
+  bytesSent = NO_BYTES
   private readonly socket: ByteStream
   private readonly out: Outlet
   private readonly owner: OutboxOwner

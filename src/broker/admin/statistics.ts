@@ -1,5 +1,7 @@
 // What the broker counts while it works: plain numbers that the hot path increments and `$SYS` reads.
 
+import { NO_BYTES } from '../../protocol/byte-count.js'
+
 /** Codes of packet types are below this. */
 const PACKET_TYPES = 16
 
@@ -9,11 +11,11 @@ export class Statistics {
   readonly received = new Float64Array(PACKET_TYPES)
   readonly sent = new Float64Array(PACKET_TYPES)
   /** Of connections that are closed; those that are open count for themselves. */
-  bytesReceived = 0
-  bytesSent = 0
+  bytesReceived = NO_BYTES
+  bytesSent = NO_BYTES
   publishesDropped = 0
-  publishBytesReceived = 0
-  publishBytesSent = 0
+  publishBytesReceived = NO_BYTES
+  publishBytesSent = NO_BYTES
   socketsAccepted = 0
   connectionsReceived = 0
   clientsExpired = 0
