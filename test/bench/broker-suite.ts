@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { type Broker, CORES, type Command, type ExtraSettings, findBrokers, pinned, startBroker } from './brokers.js'
 import { GUARD } from './guard.js'
-import { cpuSeconds, peakResidentBytes, residentBytes } from './process-usage.js'
+import { peakResidentBytes, residentBytes, runSeconds } from './process-usage.js'
 import { type JudgedRun, judge, PLAIN, type Run, tableHead, tableRows } from './report.js'
 import { type ListenerKind, LOGIN_STORM_CLIENTS, type Measures, SCENARIOS, type Scenario } from './scenarios.js'
 import { selfSigned } from './self-signed.js'
@@ -186,9 +186,9 @@ function listenerSettings(listener: ListenerKind | undefined): ExtraSettings {
 async function watchIdle(pid: number, seconds: number): Promise<Measures> {
   await delay(SETTLE_MS)
   const watched = Math.max(seconds, IDLE_SECONDS)
-  const before = cpuSeconds(pid)
+  const before = runSeconds(pid)
   await delay(watched * 1000)
-  const cpuPercent = ((cpuSeconds(pid) - before) / watched) * 100
+  const cpuPercent = ((runSeconds(pid) - before) / watched) * 100
   return { cpuPercent, peakMiB: residentBytes(pid) / MIB, note: `${cpuPercent.toFixed(2)} % CPU` }
 }
 

@@ -1,9 +1,10 @@
 // Many clients that connect and then do nothing: how fast a broker accepts them and what each costs it.
 import net, { type AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { LoadConnection } from './load-connection.js'
+import { IdleClient } from './idle-client.js'
 import type { LoadOptions } from './load-options.js'
 import { cpuSeconds, residentBytes } from './process-usage.js'
+import { connectFrame } from './wire.js'
 
 /** Handshakes under way at once. */
 const CONCURRENT = 128
@@ -27,11 +28,12 @@ export interface IdleLoadResult {
 export async function runIdleLoad(options: LoadOptions): Promise<IdleLoadResult> {
   const { idle, port, brokerPid } = options
   await warmUp()
+  const packets = connectPackets(idle)
   const memory = residentBytes(brokerPid)
   const cpu = cpuSeconds(brokerPid)
   const ownCpu = process.cpuUsage()
   const startedAt = performance.now()
-  const connections = await openClients(port, idle)
+  const clients = await openClients(port, packets)
   const elapsed = (performance.now() - startedAt) / 1000
   const own = process.cpuUsage(ownCpu)
   await delay(1000)
@@ -45,22 +47,30 @@ export async function runIdleLoad(options: LoadOptions): Promise<IdleLoadResult>
     kb_per_conn: grown / 1024 / idle,
     generator_cpu: (own.user + own.system) / 1e6 / elapsed,
   }
-  for (const connection of connections) connection.close()
+  for (const client of clients) client.close()
   return result
 }
 
-async function openClients(port: number, count: number): Promise<LoadConnection[]> {
-  const connections: LoadConnection[] = []
-  let opened = 0
-  const openUntilDone = async (): Promise<void> => {
-    while (opened < count) {
-      const connection = await LoadConnection.open(port, { clientId: `idle${opened++}` })
-      connection.start({ onFrame: () => undefined })
-      connections.push(connection)
+/** Rejects with what became of the first that was not accepted. */
+function openClients(port: number, packets: readonly Buffer[]): Promise<IdleClient[]> {
+  const clients: IdleClient[] = []
+  let accepted = 0
+  return new Promise((resolve, reject) => {
+    const openNext = (): void => {
+      const packet = packets[clients.length]
+      if (packet !== undefined) clients.push(new IdleClient(port, packet, onOpened))
     }
-  }
-  await Promise.all(Array.from({ length: CONCURRENT }, openUntilDone))
-  return connections
+    const onOpened = (failure?: string): void => {
+      if (failure !== undefined) reject(new Error(failure))
+      else if (++accepted === packets.length) resolve(clients)
+      else openNext()
+    }
+    for (let i = 0; i < CONCURRENT; i++) openNext()
+  })
+}
+
+function connectPackets(count: number): Buffer[] {
+  return Array.from({ length: count }, (_, index) => connectFrame(`idle${index}`))
 }
 
 async function warmUp(): Promise<void> {
@@ -70,7 +80,8 @@ async function warmUp(): Promise<void> {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
+  const packets = connectPackets(WARM_UP_ROUND)
   for (let done = 0; done < WARM_UP; done += WARM_UP_ROUND)
-    for (const connection of await openClients(port, WARM_UP_ROUND)) connection.close()
+    for (const client of await openClients(port, packets)) client.close()
   server.close()
 }

@@ -1,6 +1,6 @@
 // CPU time and memory of another process: from /proc where there is one, otherwise from `ps`.
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
 const hasProc = existsSync('/proc/self/stat')
 /** Linux reports times to user space in hundredths of a second on every architecture Node runs on. */
@@ -12,6 +12,22 @@ export function cpuSeconds(pid: number): number {
   const text = readProc(pid, 'stat')
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / TICKS_PER_SECOND
+}
+
+/** Seconds that its threads have run, to the nanosecond where the system counts so. */
+export function runSeconds(pid: number): number {
+  const threads = hasProc ? threadsOf(pid) : []
+  const times = threads.map((id) => Number(readProc(pid, `task/${id}/schedstat`).split(' ')[0] || Number.NaN))
+  const nanoseconds = times.reduce((sum, time) => sum + time, 0)
+  return nanoseconds > 0 ? nanoseconds / 1e9 : cpuSeconds(pid)
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+  } catch {
+    return []
+  }
 }
 
 /** Bytes of memory process `pid` has resident now; 0 when it cannot be told. */
