@@ -157,10 +157,8 @@ export class PublishFlow implements OutboundSink {
   /** PUBACK, PUBREC or PUBCOMP. @throws ProtocolError 0x82 for one that does not fit the message's QoS */
   onAck(packet: Ack): void {
     const { type, packetId, reasonCode } = packet
-    let finished: Delivery | undefined
-    if (type === PacketType.PUBACK) finished = this.outbound.onPuback(packetId, AGELESS)
-    else if (type === PacketType.PUBREC) finished = this.outbound.onPubrec(packetId, reasonCode, AGELESS)
-    else finished = this.outbound.onPubcomp(packetId, AGELESS)
+    const finished = this.outbound.onAck(type, packetId, reasonCode)
+    this.outbound.pump(AGELESS)
     if (finished === undefined) {
       if (type === PacketType.PUBREC && reasonCode !== ReasonCode.SUCCESS) this.received.set(packetId, reasonCode)
       return

@@ -185,14 +185,14 @@ export class Outbox implements Flushable {
     this.socket.uncork()
   }
 
-  /** Sends PUBLISH packets with packet identifiers of their own. */
-  writeRun(run: NumberedRun, packetIds: Uint16Array): void {
-    const { size } = run
+  /** Sends the first `count` PUBLISH packets of a run with packet identifiers of their own. */
+  writeRun(run: NumberedRun, packetIds: Uint16Array, count: number): void {
+    const size = run.sizeOf(count)
     this.bytesSent += size
     this.hasPublish = true
     if (this.hasAck) this.becomeTwoWay()
     const { bytes, view } = this.reserve(size)
-    run.copyWithIds(bytes, view, this.used, packetIds)
+    run.copyWithIds(bytes, view, this.used, packetIds, count)
     this.used += size
   }
 

@@ -93,30 +93,40 @@ export class NumberedRun {
   /** Takes only the first `count` of them. */
   shorten(count: number): void {
     if (count >= this.count) return
-    while (this.count > count) {
-      this.count--
-      this.payloadBytes -= (this.ends[this.count] as number) - (this.payloadStarts[this.count] as number)
-    }
-    this.size = count === 0 ? 0 : (this.ends[count - 1] as number)
+    this.payloadBytes = this.payloadBytesOf(count)
+    this.size = this.sizeOf(count)
+    this.count = count
   }
 
   /** Moves the packets to other memory, which nobody is going to change while it is referred to. */
   moveTo(bytes: Buffer, view: DataView, at: number): void {
-    this.copyTo(bytes, view, at)
+    this.copyTo(bytes, view, at, this.size)
     this.bytes = bytes
     this.view = view
     this.start = at
   }
 
-  /** Copies the packets with other packet identifiers. */
-  copyWithIds(bytes: Buffer, view: DataView, at: number, packetIds: Uint16Array): void {
-    this.copyTo(bytes, view, at)
-    const { idOffsets, count } = this
+  /** Bytes of the first `count` packets. */
+  sizeOf(count: number): number {
+    return count === 0 ? 0 : (this.ends[count - 1] as number)
+  }
+
+  /** Bytes of their payloads. */
+  payloadBytesOf(count: number): number {
+    let bytes = this.payloadBytes
+    for (let i = count; i < this.count; i++) bytes -= (this.ends[i] as number) - (this.payloadStarts[i] as number)
+    return bytes
+  }
+
+  /** Copies the first `count` packets, at least one, with other packet identifiers. */
+  copyWithIds(bytes: Buffer, view: DataView, at: number, packetIds: Uint16Array, count: number): void {
+    this.copyTo(bytes, view, at, this.sizeOf(count))
+    const { idOffsets } = this
     for (let i = 0; i < count; i++) view.setUint16(at + (idOffsets[i] as number), packetIds[i] as number)
   }
 
-  private copyTo(bytes: Buffer, view: DataView, at: number): void {
-    const { start, size } = this
+  private copyTo(bytes: Buffer, view: DataView, at: number, size: number): void {
+    const { start } = this
     if (size > MOST_BY_WORDS) this.bytes.copy(bytes, at, start, start + size)
     else copyWords(this.view, start, view, at, size)
   }

@@ -2,6 +2,8 @@
 // (MQTT 5.0 sections 4.3, 4.4, 4.6, 4.9). State without I/O: packets leave through a sink, time comes in as a number.
 // A broker has one for each session, a client one for its publishes.
 
+import { PacketType } from '../protocol/packet-types.js'
+import type { AckType } from '../protocol/packets/acks.js'
 import { ProtocolError } from '../protocol/protocol-error.js'
 import { ReasonCode } from '../protocol/reason-codes.js'
 import { type Delivery, delivery as newDelivery } from './delivery.js'
@@ -22,7 +24,8 @@ export interface OutboundSink {
 
 /** Where the packets of a run go, each with an identifier of its own. */
 export interface RunSink {
-  sendRun(run: MessageRun): void
+  /** Sends the first `count` of them. */
+  sendRun(run: MessageRun, count: number): void
 }
 
 /** Who keeps what is not finished on disk. QoS 0 is none of its business. */
@@ -192,24 +195,26 @@ export class Outbound {
     return 'sent'
   }
 
-  /** Whether all messages of a run could leave at once, and nobody keeps them on disk. */
-  takesRun({ packets }: MessageRun): boolean {
-    const { maxInflightBytes } = this.limits
-    return (
-      this.journal === undefined &&
-      this.sink?.isWritable === true &&
-      this.queuedCount === 0 &&
-      this.resends.length === 0 &&
-      packets.count <= this.quota &&
-      (maxInflightBytes === 0 || this.inflightBytes + packets.payloadBytes <= maxInflightBytes)
-    )
+  /** How many messages of a run may leave at once; -1 when the others could not all wait, or somebody keeps them on disk. */
+  roomForRun({ packets }: MessageRun): number {
+    const { sink } = this
+    const { count, payloadBytes } = packets
+    const { maxInflightBytes, maxQueuedMessages, maxQueuedBytes } = this.limits
+    if (this.journal !== undefined || sink === undefined) return -1
+    if (maxInflightBytes > 0 && this.inflightBytes + payloadBytes > maxInflightBytes) return -1
+    const isFree = this.queue.size === 0 && this.resends.length === 0 && sink.isWritable
+    if (isFree && count <= this.quota) return count
+    if (maxQueuedMessages > 0 && this.queue.size + count > maxQueuedMessages) return -1
+    if (maxQueuedBytes > 0 && this.queue.bytes + payloadBytes > maxQueuedBytes) return -1
+    return isFree ? this.quota : 0
   }
 
-  /** Sends the messages of a run that is taken. */
-  sendRun(run: MessageRun, subscriptionIdentifier: number, sink: RunSink): void {
+  /** Takes the messages of a run: the first `leaving` leave, the others wait. */
+  sendRun(run: MessageRun, subscriptionIdentifier: number, sink: RunSink, leaving: number): void {
     const { messages, packets, packetIds } = run
-    for (let i = 0; i < packets.count; i++) {
-      const delivery = newDelivery(messages[i] as Message, packets.qos, false, subscriptionIdentifier)
+    const { count, qos } = packets
+    for (let i = 0; i < leaving; i++) {
+      const delivery = newDelivery(messages[i] as Message, qos, false, subscriptionIdentifier)
       const packetId = this.ids.next(this.isUsed)
       delivery.packetId = packetId
       delivery.isOpen = true
@@ -217,9 +222,11 @@ export class Outbound {
       this.inFlight.add(delivery)
       packetIds[i] = packetId
     }
-    this.quota -= packets.count
-    this.inflightBytes += packets.payloadBytes
-    sink.sendRun(run)
+    this.quota -= leaving
+    this.inflightBytes += packets.payloadBytesOf(leaving)
+    if (leaving > 0) sink.sendRun(run, leaving)
+    for (let i = leaving; i < count; i++)
+      this.queue.push(newDelivery(messages[i] as Message, qos, false, subscriptionIdentifier))
   }
 
   private drop(delivery: Delivery): Outcome {
@@ -230,6 +237,7 @@ export class Outbound {
   /** Sends what may go now: after an acknowledgement, or when the connection can take more. */
   pump(now: number): void {
     const sink = this.sink
+    if (this.queue.size === 0 && this.resends.length === 0) return
     if (sink === undefined || !sink.isWritable) return
     if (this.resends.length > 0 && !this.resend(sink)) return
     for (let delivery = this.queue.first; delivery !== undefined && sink.isWritable; delivery = this.queue.first) {
@@ -269,24 +277,28 @@ export class Outbound {
   }
 
   /**
-   * PUBACK: the message is delivered, whatever the reason code [MQTT-4.4.0-2]. Returns it, or undefined for an unknown identifier.
-   * @throws ProtocolError 0x82 when the identifier belongs to a QoS 2 message.
+   * PUBACK, PUBREC or PUBCOMP. Returns the delivery that has come to its end, if one has; what waits may leave with the next `pump`.
+   * @throws ProtocolError 0x82 when it does not fit the QoS of the message or what has come before.
    */
-  onPuback(packetId: number, now: number): Delivery | undefined {
+  onAck(type: AckType, packetId: number, reasonCode: ReasonCode): Delivery | undefined {
+    if (type === PacketType.PUBACK) return this.onPuback(packetId)
+    return type === PacketType.PUBREC ? this.onPubrec(packetId, reasonCode) : this.onPubcomp(packetId)
+  }
+
+  /** The message is delivered, whatever the reason code [MQTT-4.4.0-2]. */
+  private onPuback(packetId: number): Delivery | undefined {
     const delivery = this.inFlight.get(packetId)
     if (delivery === undefined) return undefined
     if (delivery.qos !== 1) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'PUBACK for a QoS 2 message')
     this.finish(delivery)
-    if (this.queue.size > 0 || this.resends.length > 0) this.pump(now)
     return delivery
   }
 
   /**
-   * PUBREC: answered by PUBREL [MQTT-4.3.3-4], with 0x92 for an unknown identifier; a reason code of 0x80 or more ends the
-   * delivery without one. Returns the delivery that ended so.
-   * @throws ProtocolError 0x82 when the identifier belongs to a QoS 1 message.
+   * Answered by PUBREL [MQTT-4.3.3-4], with 0x92 for an unknown identifier; a reason code of 0x80 or more ends the delivery
+   * without one.
    */
-  onPubrec(packetId: number, reasonCode: ReasonCode, now: number): Delivery | undefined {
+  private onPubrec(packetId: number, reasonCode: ReasonCode): Delivery | undefined {
     const delivery = this.inFlight.get(packetId)
     if (delivery === undefined) {
       if (reasonCode < 0x80) this.sink?.sendPubrel(packetId, ReasonCode.PACKET_IDENTIFIER_NOT_FOUND)
@@ -295,7 +307,6 @@ export class Outbound {
     if (delivery.qos !== 2) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'PUBREC for a QoS 1 message')
     if (reasonCode >= 0x80) {
       this.finish(delivery)
-      this.pump(now)
       return delivery
     }
     delivery.released = true
@@ -307,16 +318,11 @@ export class Outbound {
     return undefined
   }
 
-  /**
-   * PUBCOMP: the delivery is finished and returned; undefined for an unknown identifier.
-   * @throws ProtocolError 0x82 before PUBREC, or for a QoS 1 message.
-   */
-  onPubcomp(packetId: number, now: number): Delivery | undefined {
+  private onPubcomp(packetId: number): Delivery | undefined {
     const delivery = this.inFlight.get(packetId)
     if (delivery === undefined) return undefined
     if (!delivery.released) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'PUBCOMP without PUBREC')
     this.finish(delivery)
-    if (this.queue.size > 0 || this.resends.length > 0) this.pump(now)
     return delivery
   }
 

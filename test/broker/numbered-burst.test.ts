@@ -8,6 +8,7 @@ import { Room } from '../../src/broker/memory-limit.js'
 import type { Plugin } from '../../src/broker/plugins/plugin.js'
 import { encodePacket, type Packet } from '../../src/protocol/codec.js'
 import { PacketType, type ProtocolVersion } from '../../src/protocol/packet-types.js'
+import type { AckType } from '../../src/protocol/packets/acks.js'
 import { type Publish, type PublishFields, publish, type Qos } from '../../src/protocol/packets/publish.js'
 import { MemoryStore } from '../../src/store/memory-store.js'
 import { startBroker, type TestBroker } from '../support/broker-kit.js'
@@ -49,6 +50,9 @@ async function acknowledgements(from: RawClient): Promise<string[]> {
       : [`${name} ${packet.packetId} ${packet.reasonCode}`]
   })
 }
+
+const acksOf = (packets: readonly Publish[], type: AckType) =>
+  packets.map(({ packetId }): Packet => ({ type, packetId, reasonCode: 0, properties: {} }))
 
 const acknowledged = (count: number, name = 'PUBACK', reasonCode = 0) =>
   Array.from({ length: count }, (_, at) => `${name} ${at + 1} ${reasonCode}`)
@@ -153,8 +157,59 @@ describe('who gets them', () => {
     assert.deepEqual(await acknowledgements(publisher), acknowledged(40))
     const first = publishesOf(await narrow.settled())
     assert.deepEqual(texts(first), numbers(5))
-    for (const { packetId } of first) narrow.ack(PacketType.PUBACK, packetId)
-    assert.deepEqual(texts(await take(narrow, 35)), numbers(35, 5))
+    sendTogether(narrow, acksOf(first, PacketType.PUBACK))
+    const second = publishesOf(await narrow.settled())
+    assert.deepEqual(texts(second), numbers(5, 5))
+    sendTogether(publisher, many(topic, 10))
+    for (const { packetId } of second) narrow.ack(PacketType.PUBACK, packetId)
+    assert.deepEqual(texts(await take(narrow, 40)), [...numbers(30, 10), ...numbers(10)])
+  })
+
+  test('[MQTT-4.3.3-6] a window of QoS 2 moves with PUBCOMP, not with PUBREC', async (t) => {
+    const { topic, publisher } = await parties(t, broker)
+    const narrow = await client(t, broker, { clientId: `${topic}/n`, version: 5, properties: { receiveMaximum: 5 } })
+    await narrow.subscribe([{ filter: topic, qos: 2 }])
+    sendTogether(publisher, many(topic, 12, 2))
+    const first = publishesOf(await narrow.settled())
+    assert.deepEqual(texts(first), numbers(5))
+    sendTogether(narrow, acksOf(first, PacketType.PUBREC))
+    const released = await narrow.settled()
+    assert.deepEqual(
+      released.map((packet) => packet.type === PacketType.PUBREL && packet.packetId),
+      first.map(({ packetId }) => packetId),
+    )
+    sendTogether(narrow, acksOf(first, PacketType.PUBCOMP))
+    assert.deepEqual(texts(await take(narrow, 7)), numbers(7, 5))
+  })
+
+  test('what is more than may wait is dropped, and no more than that', async (t) => {
+    const own = await startBroker({ conf: 'max_inflight_messages 5\nmax_queued_messages 20', debug: false })
+    t.after(() => own.stop())
+    const { topic, publisher, subscribers } = await parties(t, own, 5)
+    const [narrow] = subscribers as [RawClient]
+    await narrow.subscribe([{ filter: topic, qos: 1 }])
+    for (const from of [0, 10, 20])
+      sendTogether(
+        publisher,
+        numbers(10, from).map((text) => message(topic, text, 1)),
+      )
+    await publisher.settled()
+    assert.deepEqual(texts(await take(narrow, 25)), numbers(25))
+    assert.deepEqual(await payloads(narrow), [])
+    sendTogether(publisher, many(topic, 3))
+    assert.deepEqual(texts(await take(narrow, 3)), numbers(3))
+  })
+
+  test('plugins are told of each that has to wait', async (t) => {
+    const waiting: string[] = []
+    const plugins: Plugin[] = [{ name: 'p', enqueued: ({ payload }) => void waiting.push(`${Buffer.from(payload)}`) }]
+    const own = await startBroker({ conf: 'max_inflight_messages 5', debug: false, plugins })
+    t.after(() => own.stop())
+    const { topic, publisher, subscribers } = await parties(t, own, 5)
+    await subscribers[0]?.subscribe([{ filter: topic, qos: 1 }])
+    sendTogether(publisher, many(topic, 12))
+    await publisher.settled()
+    assert.deepEqual(waiting, numbers(7, 5))
   })
 
   test('an absent session gets them when it is back, behind what waited', async (t) => {
@@ -432,48 +487,54 @@ describe('what may pass', () => {
     }
   })
 
-  test('all of them are counted, as one by one', async (t) => {
-    const counts: string[][] = []
-    for (const together of [true, false]) {
-      const own = await startBroker({ debug: false, conf: 'sys_interval 1\nmax_inflight_messages 0' })
-      t.after(() => own.stop())
-      const publisher = await client(t, own, { clientId: 'p', version: 5 })
-      const subscriber = await client(t, own, { clientId: 's', version: 5 })
-      await subscriber.subscribe([{ filter: 'a', qos: 1 }])
-      // As many packets in the same order, in one piece or each in its own.
-      const send = async (from: RawClient, packets: readonly Packet[]) => {
-        const got: Packet[] = []
-        if (together) sendTogether(from, packets)
-        for (const packet of packets) {
-          if (!together) sendTogether(from, [packet])
-          got.push(...(await from.settled()))
+  for (const { window, sent, bytes } of [
+    { window: 0, sent: 30, bytes: 50 },
+    { window: 7, sent: 14, bytes: 18 },
+  ])
+    test(`all of them are counted, as one by one, with max_inflight_messages ${window}`, async (t) => {
+      const counts: string[][] = []
+      for (const together of [true, false]) {
+        const own = await startBroker({ debug: false, conf: `sys_interval 1\nmax_inflight_messages ${window}` })
+        t.after(() => own.stop())
+        const publisher = await client(t, own, { clientId: 'p', version: 5 })
+        const subscriber = await client(t, own, { clientId: 's', version: 5 })
+        await subscriber.subscribe([{ filter: 'a', qos: 1 }])
+        // As many packets in the same order, in one piece or each in its own.
+        const send = async (from: RawClient, packets: readonly Packet[]) => {
+          const got: Packet[] = []
+          if (together) sendTogether(from, packets)
+          for (const packet of packets) {
+            if (!together) sendTogether(from, [packet])
+            got.push(...(await from.settled()))
+          }
+          return got
         }
-        return got
+        assert.equal((await send(publisher, many('a', 30))).length, 30)
+        const ids = publishesOf(await subscriber.settled()).map(({ packetId }) => packetId)
+        await send(
+          subscriber,
+          ids.map((packetId): Packet => ({ type: PacketType.PUBACK, packetId, reasonCode: 0, properties: {} })),
+        )
+        own.advance(2)
+        const watcher = await client(t, own, { clientId: 'w' })
+        await watcher.subscribe([
+          { filter: '$SYS/broker/publish/messages/+' },
+          { filter: '$SYS/broker/publish/bytes/+' },
+          { filter: '$SYS/broker/messages/+' },
+          { filter: '$SYS/broker/bytes/+' },
+        ])
+        counts.push(
+          publishesOf(await watcher.settled())
+            .map(({ topic, payload }) => `${topic.slice(12)} ${payload}`)
+            .sort(),
+        )
       }
-      assert.equal((await send(publisher, many('a', 30))).length, 30)
-      const ids = publishesOf(await subscriber.settled()).map(({ packetId }) => packetId)
-      await send(
-        subscriber,
-        ids.map((packetId): Packet => ({ type: PacketType.PUBACK, packetId, reasonCode: 0, properties: {} })),
-      )
-      own.advance(2)
-      const watcher = await client(t, own, { clientId: 'w' })
-      await watcher.subscribe([
-        { filter: '$SYS/broker/publish/messages/+' },
-        { filter: '$SYS/broker/publish/bytes/+' },
-        { filter: '$SYS/broker/messages/+' },
-        { filter: '$SYS/broker/bytes/+' },
-      ])
-      counts.push(
-        publishesOf(await watcher.settled())
-          .map(({ topic, payload }) => `${topic.slice(12)} ${payload}`)
-          .sort(),
-      )
-    }
-    assert.deepEqual(counts[0], counts[1])
-    for (const value of ['publish/messages/received 30', 'publish/messages/sent 30', 'publish/bytes/sent 50'])
-      assert.ok(counts[0]?.includes(value), `${value} is among ${counts[0]}`)
-  })
+      assert.deepEqual(counts[0], counts[1])
+      for (const value of ['received 30', `sent ${sent}`]
+        .map((text) => `publish/messages/${text}`)
+        .concat(`publish/bytes/sent ${bytes}`))
+        assert.ok(counts[0]?.includes(value), `${value} is among ${counts[0]}`)
+    })
 })
 
 describe('with a store', () => {
@@ -574,19 +635,34 @@ describe('with a store', () => {
 })
 
 test('whatever is among them, in whatever pieces it comes: the same as one by one', { timeout: 60_000 }, async (t) => {
-  const own = await startBroker({ conf: wide, debug: false })
+  const own = await startBroker({ conf: `${wide}\nmax_queued_messages 0`, debug: false })
   t.after(() => own.stop())
+  const narrow = (receiveMaximum: number) =>
+    client(t, own, { clientId: `n${receiveMaximum}`, version: 5, properties: { receiveMaximum } })
   const publishers = {
     4: await client(t, own, { clientId: 'p4' }),
     5: await client(t, own, { clientId: 'p5', version: 5 }),
   }
-  const subscribers: { readonly client: RawClient; readonly qos: Qos; readonly filter: RegExp }[] = [
+  interface Subscriber {
+    readonly client: RawClient
+    readonly qos: Qos
+    readonly filter: RegExp
+    /** What waits for its window is overtaken by messages of QoS 0. */
+    readonly isNarrow?: boolean
+  }
+  const qos0Apart = <Item extends { readonly qos: Qos }>(items: readonly Item[]) => [
+    ...items.filter(({ qos }) => qos > 0),
+    ...items.filter(({ qos }) => qos === 0),
+  ]
+  const subscribers: Subscriber[] = [
     { client: await client(t, own, { clientId: '4' }), qos: 2, filter: /./ },
     { client: await client(t, own, { clientId: '5', version: 5 }), qos: 2, filter: /./ },
     { client: await client(t, own, { clientId: '1' }), qos: 1, filter: /^a$/ },
     { client: await client(t, own, { clientId: '0', version: 5 }), qos: 0, filter: /^b/ },
+    { client: await narrow(7), qos: 2, filter: /./, isNarrow: true },
+    { client: await narrow(40), qos: 1, filter: /^a$/, isNarrow: true },
   ]
-  for (const [at, filters] of [['#'], ['#'], ['a'], ['b']].entries())
+  for (const [at, filters] of [['#'], ['#'], ['a'], ['b'], ['#'], ['a']].entries())
     for (const filter of filters) {
       const { client: each, qos } = subscribers[at] as (typeof subscribers)[number]
       await each.subscribe([{ filter, qos }])
@@ -640,12 +716,14 @@ test('whatever is among them, in whatever pieces it comes: the same as one by on
         await acknowledgements(publisher),
         released.map((id) => `PUBCOMP ${id} 0`),
       )
-      for (const { client: each, qos: most, filter } of subscribers) {
+      for (const { client: each, qos: most, filter, isNarrow } of subscribers) {
+        const inOrder = <Item extends { readonly qos: Qos }>(items: readonly Item[]) =>
+          isNarrow ? qos0Apart(items) : items
         const own = expected.filter(({ topic }) => filter.test(topic))
         const packets = await take(each, own.length)
         assert.deepEqual(
-          packets.map(({ topic, payload, qos }) => `${topic} ${qos} ${payload}`),
-          own.map(({ topic, payload, qos }) => `${topic} ${Math.min(qos, most)} ${payload}`),
+          inOrder(packets).map(({ topic, payload, qos }) => `${topic} ${qos} ${payload}`),
+          inOrder(own).map(({ topic, payload, qos }) => `${topic} ${Math.min(qos, most)} ${payload}`),
         )
         // What is left are PUBREL packets.
         for (const packet of await each.settled())

@@ -70,7 +70,7 @@ for (const first of ['run', 'acknowledgement'] as const)
     const run = new NumberedRun()
     run.find(Buffer.concat([packet, packet]), 2, 5, 4, packet.length, 2 * packet.length, 100, 100)
     const parts = [
-      () => connection.outbox.writeRun(run, Uint16Array.of(5)),
+      () => connection.outbox.writeRun(run, Uint16Array.of(5), 1),
       () => connection.outbox.writeAck(PUBACK, 7),
     ]
     for (const part of first === 'run' ? parts : parts.reverse()) part()

@@ -156,9 +156,21 @@ test('as many as decoding finds alike; their copies differ in the identifiers', 
         if (count === 0) return
         const memory = Buffer.alloc(4000)
         run.moveTo(memory, new DataView(memory.buffer, memory.byteOffset, memory.length), 100)
-        run.copyWithIds(target, new DataView(target.buffer, target.byteOffset, target.length), 10, ids)
-        assert.ok(target.subarray(0, 10).every((byte) => byte === 0xee))
-        assert.ok(target.subarray(10 + run.size).every((byte) => byte === 0xee))
+        const words = new DataView(target.buffer, target.byteOffset, target.length)
+        for (let first = 1; first <= count; first++) {
+          target.fill(0xee)
+          run.copyWithIds(target, words, 10, ids, first)
+          assert.equal(run.sizeOf(first), Buffer.concat(packets.slice(0, first)).length)
+          assert.equal(
+            run.payloadBytesOf(first),
+            pieces
+              .slice(0, first)
+              .map(({ payload }) => payload)
+              .join('').length,
+          )
+          assert.ok(target.subarray(0, 10).every((byte) => byte === 0xee))
+          assert.ok(target.subarray(10 + run.sizeOf(first)).every((byte) => byte === 0xee))
+        }
         let at = 10
         for (const [index, { payload }] of pieces.slice(0, count).entries()) {
           const next = at + (packets[index]?.length ?? 0)

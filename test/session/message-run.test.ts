@@ -7,8 +7,8 @@ import { NumberedRun } from '../../src/protocol/numbered-run.js'
 import { publish } from '../../src/protocol/packets/publish.js'
 import type { Message } from '../../src/session/message.js'
 import { MessageRun } from '../../src/session/message-run.js'
-import type { Outbound, OutboundJournal } from '../../src/session/outbound.js'
-import { connectedOutbound, item, type ScriptedSink } from './scripted-sink.js'
+import type { Outbound, OutboundJournal, OutboundLimits } from '../../src/session/outbound.js'
+import { connectedOutbound, item, onPuback, type ScriptedSink } from './scripted-sink.js'
 
 const publisher = { clientId: 'p', mayWrite: () => true }
 
@@ -59,40 +59,77 @@ test('they hold their packets where those may be passed on', () => {
     }
 })
 
-describe('a receiver takes them together', () => {
+describe('a receiver takes them together, and sends at once as many as it may', () => {
   const three = ['a', 'bb', 'ccc']
   const cases: readonly {
     readonly name: string
     readonly window?: number
-    readonly maxInflightBytes?: number
+    readonly limits?: Partial<OutboundLimits>
     readonly before?: (outbound: Outbound, sink: ScriptedSink) => void
-    readonly takes: boolean
+    /** How many; undefined when they are not taken. */
+    readonly sends: number | undefined
   }[] = [
-    { name: 'when nothing is in the way', takes: true },
-    { name: 'when they fill its window', window: 3, takes: true },
-    { name: 'not when its window is smaller', window: 2, takes: false },
+    { name: 'when nothing is in the way', sends: 3 },
+    { name: 'when they fill its window', window: 3, sends: 3 },
+    { name: 'when its window is smaller', window: 2, sends: 2 },
+    { name: 'when some of it is used', window: 3, before: (outbound) => void outbound.enqueue(item('x')), sends: 2 },
+    { name: 'when all of it is', window: 1, before: (outbound) => void outbound.enqueue(item('x')), sends: 0 },
+    { name: 'when they fill max_inflight_bytes', limits: { maxInflightBytes: 6 }, sends: 3 },
+    { name: 'not when they exceed it', limits: { maxInflightBytes: 5 }, sends: undefined },
+    { name: 'whatever may wait, when they leave', limits: { maxQueuedMessages: 1, maxQueuedBytes: 1 }, sends: 3 },
     {
-      name: 'not when too much of it is used',
-      window: 3,
-      before: (outbound) => void outbound.enqueue(item('x')),
-      takes: false,
+      name: 'when they fill max_queued_messages',
+      window: 1,
+      limits: { maxQueuedMessages: 4 },
+      before: (outbound) => ['x', 'y'].forEach((text) => void outbound.enqueue(item(text))),
+      sends: 0,
     },
-    { name: 'when they fill max_inflight_bytes', maxInflightBytes: 6, takes: true },
-    { name: 'not when they exceed it', maxInflightBytes: 5, takes: false },
     {
-      name: 'not behind something that waits',
+      name: 'not when they exceed it',
+      window: 1,
+      limits: { maxQueuedMessages: 3 },
+      before: (outbound) => ['x', 'y'].forEach((text) => void outbound.enqueue(item(text))),
+      sends: undefined,
+    },
+    {
+      name: 'when they fill max_queued_bytes',
+      window: 1,
+      limits: { maxQueuedBytes: 7 },
+      before: (outbound) => ['x', 'y'].forEach((text) => void outbound.enqueue(item(text))),
+      sends: 0,
+    },
+    {
+      name: 'not when they exceed it',
+      window: 1,
+      limits: { maxQueuedBytes: 6 },
+      before: (outbound) => ['x', 'y'].forEach((text) => void outbound.enqueue(item(text))),
+      sends: undefined,
+    },
+    {
+      name: 'behind something that waits',
       window: 4,
       before(outbound) {
         for (let i = 0; i < 5; i++) outbound.enqueue(item('x'))
-        for (const id of [1, 2, 3, 4]) outbound.onPuback(id, 0)
+        for (const id of [1, 2, 3, 4]) onPuback(outbound, id, 0)
         outbound.limits = { ...outbound.limits, maxInflightBytes: 1 }
         outbound.enqueue(item('long'))
         outbound.limits = { ...outbound.limits, maxInflightBytes: 0 }
       },
-      takes: false,
+      sends: 0,
     },
-    { name: 'not when the connection is behind', before: (_, sink) => void (sink.isWritable = false), takes: false },
-    { name: 'not without a connection', before: (outbound) => outbound.detach(), takes: false },
+    { name: 'when the connection is behind', before: (_, sink) => void (sink.isWritable = false), sends: 0 },
+    {
+      name: 'behind something that is to be sent again',
+      before(outbound, sink) {
+        outbound.enqueue(item('x'))
+        outbound.detach()
+        sink.isWritable = false
+        outbound.attach(sink, 9, 0)
+        sink.isWritable = true
+      },
+      sends: 0,
+    },
+    { name: 'not without a connection', before: (outbound) => outbound.detach(), sends: undefined },
     {
       name: 'not when they are to be on disk first',
       before(outbound) {
@@ -100,22 +137,45 @@ describe('a receiver takes them together', () => {
         const journal: OutboundJournal = { queued: nothing, sending: nothing, sent: nothing, finished: nothing }
         outbound.journal = journal
       },
-      takes: false,
+      sends: undefined,
     },
   ]
-  for (const { name, window, maxInflightBytes = 0, before, takes } of cases)
+  for (const { name, window, limits = {}, before, sends } of cases)
     test(name, () => {
-      const { outbound, sink } = connectedOutbound(window, { maxInflightBytes })
+      const { outbound, sink } = connectedOutbound(window, limits)
       before?.(outbound, sink)
-      assert.equal(outbound.takesRun(runOf(three)), takes)
+      const run = runOf(three)
+      const room = outbound.roomForRun(run)
+      assert.equal(room, sends ?? -1)
+      if (sends === undefined) return
+      const { queuedCount, queuedBytes, inFlightCount, inFlightBytes } = outbound
+      let sent = 0
+      outbound.sendRun(run, 0, { sendRun: (_, count) => void (sent = count) }, room)
+      assert.equal(sent, sends)
+      assert.deepEqual([outbound.inFlightCount, outbound.queuedCount], [inFlightCount + sends, queuedCount + 3 - sends])
+      const bytes = three.slice(0, sends).join('').length
+      assert.deepEqual([outbound.inFlightBytes, outbound.queuedBytes], [inFlightBytes + bytes, queuedBytes + 6 - bytes])
     })
 
-  test('not when it would be owed more than there are identifiers', () => {
+  test('those that have to wait leave in their order', () => {
+    const { outbound, sink } = connectedOutbound(2)
+    const run = runOf(three)
+    outbound.sendRun(run, 0, { sendRun: () => {} }, outbound.roomForRun(run))
+    for (const id of [1, 2, 3]) onPuback(outbound, id, 0)
+    assert.deepEqual(sink.take(), ['m3 ccc q1'])
+    assert.ok(outbound.isEmpty)
+  })
+
+  test('as many as there are identifiers', () => {
     const { outbound } = connectedOutbound()
-    for (let i = 0; i < 65_535 - 3; i++) outbound.enqueue(item('x'))
-    assert.equal(outbound.takesRun(runOf(three)), true)
-    outbound.enqueue(item('x'))
-    assert.equal(outbound.takesRun(runOf(three)), false)
+    for (let i = 0; i < 65_535 - 2; i++) outbound.enqueue(item('x'))
+    const sent: number[] = []
+    const run = runOf(three)
+    const sink = { sendRun: () => void sent.push(...run.packetIds.subarray(0, 2)) }
+    assert.equal(outbound.roomForRun(run), 2)
+    outbound.sendRun(run, 0, sink, 2)
+    assert.deepEqual(sent, [65_534, 65_535])
+    assert.equal(outbound.queuedCount, 1)
   })
 
   test('with identifiers that are not in use, which the acknowledgements free', () => {
@@ -123,14 +183,11 @@ describe('a receiver takes them together', () => {
     for (let i = 0; i < 2; i++) outbound.enqueue(item('x'))
     const run = runOf(three)
     const sent: number[] = []
-    outbound.sendRun(run, 0, {
-      sendRun: ({ packets, packetIds }) => sent.push(...packetIds.subarray(0, packets.count)),
-    })
+    outbound.sendRun(run, 0, { sendRun: (_, count) => void sent.push(...run.packetIds.subarray(0, count)) }, 3)
     assert.deepEqual(sent, [3, 4, 5])
     assert.deepEqual([outbound.inFlightCount, outbound.inFlightBytes], [5, 8])
-    assert.equal(outbound.takesRun(runOf(['a'])), false)
-    for (const [at, id] of sent.entries()) assert.equal(outbound.onPuback(id, 0)?.message.payload.toString(), three[at])
+    for (const [at, id] of sent.entries())
+      assert.equal(onPuback(outbound, id, 0)?.message.payload.toString(), three[at])
     assert.deepEqual([outbound.inFlightCount, outbound.inFlightBytes], [2, 2])
-    assert.equal(outbound.takesRun(runOf(three)), true)
   })
 })

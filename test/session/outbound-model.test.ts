@@ -12,7 +12,7 @@ import { type Delivery, delivery } from '../../src/session/delivery.js'
 import type { Message } from '../../src/session/message.js'
 import { MessageRun } from '../../src/session/message-run.js'
 import { Outbound, type OutboundSink, type RunSink } from '../../src/session/outbound.js'
-import { item, NO_LIMITS } from './scripted-sink.js'
+import { item, NO_LIMITS, onPuback, onPubcomp, onPubrec } from './scripted-sink.js'
 
 /** A receiver that follows the standard: QoS 2 by identifier, everything it has not answered yet in a list. */
 class Peer implements OutboundSink, RunSink {
@@ -29,9 +29,8 @@ class Peer implements OutboundSink, RunSink {
     return this.took(message, packetId, qos, dup)
   }
 
-  sendRun({ messages, packets, packetIds }: MessageRun): void {
-    for (let i = 0; i < packets.count; i++)
-      this.took(messages[i] as Message, packetIds[i] as number, packets.qos, false)
+  sendRun({ messages, packets, packetIds }: MessageRun, count: number): void {
+    for (let i = 0; i < count; i++) this.took(messages[i] as Message, packetIds[i] as number, packets.qos, false)
   }
 
   private took(message: Message, packetId: number, qos: number, dup: boolean): boolean {
@@ -66,13 +65,13 @@ class Peer implements OutboundSink, RunSink {
     if (packet === undefined) return
     const { kind, id, qos } = packet
     if (kind === 'publish' && qos === 2) {
-      outbound.onPubrec(id, ReasonCode.SUCCESS, 0)
+      onPubrec(outbound, id, ReasonCode.SUCCESS, 0)
       return
     }
     this.open.delete(id)
     this.begun.delete(id)
-    if (kind === 'pubrel') outbound.onPubcomp(id, 0)
-    else outbound.onPuback(id, 0)
+    if (kind === 'pubrel') onPubcomp(outbound, id, 0)
+    else onPuback(outbound, id, 0)
   }
 
   /** The connection is lost with everything that was on its way. */
@@ -135,7 +134,8 @@ test('[MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.4.0-1] [MQTT-4.6.0-6] [MQTT-4.9.0-2]
         } else if (what.do === 'run') {
           const run = runOf(sent.length, what.count, what.qos)
           for (let i = 0; i < what.count; i++) sent.push({ payload: `${sent.length}`, qos: what.qos })
-          if (outbound.takesRun(run)) outbound.sendRun(run, 0, peer)
+          const room = outbound.roomForRun(run)
+          if (room >= 0) outbound.sendRun(run, 0, peer, room)
           else for (const message of run.messages) outbound.enqueue(delivery(message, what.qos, false))
           run.end()
         } else if (what.do === 'answer') peer.answer(outbound, what.which)

@@ -2,10 +2,11 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { PacketType } from '../../src/protocol/packet-types.js'
 import { ReasonCode } from '../../src/protocol/reason-codes.js'
 import type { Delivery } from '../../src/session/delivery.js'
 import { protocolErrorOf } from '../protocol/decoding.js'
-import { connectedOutbound, item, ScriptedSink } from './scripted-sink.js'
+import { connectedOutbound, item, onPuback, onPubcomp, onPubrec, ScriptedSink } from './scripted-sink.js'
 
 describe('answers to what was sent', () => {
   test('[MQTT-4.3.2-2] [MQTT-4.3.2-3] QoS 1: one PUBLISH with DUP 0, unacknowledged until PUBACK', () => {
@@ -13,7 +14,7 @@ describe('answers to what was sent', () => {
     assert.equal(outbound.enqueue(item('a')), 'sent')
     assert.deepEqual(sink.take(), ['m1 a q1'])
     assert.equal(outbound.inFlightCount, 1)
-    assert.equal(outbound.onPuback(1, 0)?.message.payload.toString(), 'a')
+    assert.equal(onPuback(outbound, 1, 0)?.message.payload.toString(), 'a')
     assert.equal(outbound.isEmpty, true)
     assert.deepEqual(sink.take(), [])
   })
@@ -21,10 +22,10 @@ describe('answers to what was sent', () => {
   test('[MQTT-4.3.3-2] [MQTT-4.3.3-4] [MQTT-4.3.3-5] QoS 2: PUBLISH, PUBREL after PUBREC, done after PUBCOMP', () => {
     const { outbound, sink } = connectedOutbound()
     outbound.enqueue(item('a', 2))
-    assert.equal(outbound.onPubrec(1, ReasonCode.SUCCESS, 0), undefined)
+    assert.equal(onPubrec(outbound, 1, ReasonCode.SUCCESS, 0), undefined)
     assert.deepEqual(sink.take(), ['m1 a q2', 'pubrel m1'])
     assert.equal(outbound.inFlightCount, 1)
-    assert.equal(outbound.onPubcomp(1, 0)?.message.payload.toString(), 'a')
+    assert.equal(onPubcomp(outbound, 1, 0)?.message.payload.toString(), 'a')
     assert.equal(outbound.isEmpty, true)
   })
 
@@ -39,8 +40,8 @@ describe('answers to what was sent', () => {
   test('E126 PUBREC repeated after PUBREL: PUBREL again', () => {
     const { outbound, sink } = connectedOutbound()
     outbound.enqueue(item('a', 2))
-    outbound.onPubrec(1, ReasonCode.SUCCESS, 0)
-    outbound.onPubrec(1, ReasonCode.SUCCESS, 0)
+    onPubrec(outbound, 1, ReasonCode.SUCCESS, 0)
+    onPubrec(outbound, 1, ReasonCode.SUCCESS, 0)
     assert.deepEqual(sink.take(), ['m1 a q2', 'pubrel m1', 'pubrel m1'])
   })
 
@@ -48,38 +49,36 @@ describe('answers to what was sent', () => {
     const { outbound, sink } = connectedOutbound(1)
     outbound.enqueue(item('a', 2))
     outbound.enqueue(item('b', 2))
-    assert.equal(outbound.onPubrec(1, ReasonCode.QUOTA_EXCEEDED, 0)?.message.payload.toString(), 'a')
+    assert.equal(onPubrec(outbound, 1, ReasonCode.QUOTA_EXCEEDED, 0)?.message.payload.toString(), 'a')
     assert.deepEqual(sink.take(), ['m1 a q2', 'm2 b q2'])
     assert.equal(outbound.inFlightCount, 1)
   })
 
   test('F3 PUBREC for an unknown identifier is answered with PUBREL 0x92, a refusing one not at all', () => {
     const { outbound, sink } = connectedOutbound()
-    outbound.onPubrec(9, ReasonCode.SUCCESS, 0)
-    outbound.onPubrec(8, ReasonCode.NOT_AUTHORIZED, 0)
+    onPubrec(outbound, 9, ReasonCode.SUCCESS, 0)
+    onPubrec(outbound, 8, ReasonCode.NOT_AUTHORIZED, 0)
     assert.deepEqual(sink.take(), ['pubrel m9 146'])
   })
 
   test('E118 E122 PUBACK and PUBCOMP for an unknown identifier are ignored', () => {
     const { outbound, sink } = connectedOutbound()
-    assert.equal(outbound.onPuback(7, 0), undefined)
-    assert.equal(outbound.onPubcomp(7, 0), undefined)
+    assert.equal(onPuback(outbound, 7, 0), undefined)
+    assert.equal(onPubcomp(outbound, 7, 0), undefined)
     assert.deepEqual(sink.take(), [])
   })
 
   const wrong = [
-    { name: 'E123 PUBREC for a QoS 1 message', qos: 1, act: 'onPubrec' },
-    { name: 'E123 PUBCOMP for a QoS 1 message', qos: 1, act: 'onPubcomp' },
-    { name: 'E124 PUBACK for a QoS 2 message', qos: 2, act: 'onPuback' },
-    { name: 'E125 PUBCOMP before PUBREC', qos: 2, act: 'onPubcomp' },
+    { name: 'E123 PUBREC for a QoS 1 message', qos: 1, act: PacketType.PUBREC },
+    { name: 'E123 PUBCOMP for a QoS 1 message', qos: 1, act: PacketType.PUBCOMP },
+    { name: 'E124 PUBACK for a QoS 2 message', qos: 2, act: PacketType.PUBACK },
+    { name: 'E125 PUBCOMP before PUBREC', qos: 2, act: PacketType.PUBCOMP },
   ] as const
   for (const { name, qos, act } of wrong)
     test(`${name} is a protocol error and changes nothing`, () => {
       const { outbound } = connectedOutbound()
       outbound.enqueue(item('a', qos))
-      const error = protocolErrorOf(() =>
-        act === 'onPubrec' ? outbound.onPubrec(1, ReasonCode.SUCCESS, 0) : outbound[act](1, 0),
-      )
+      const error = protocolErrorOf(() => outbound.onAck(act, 1, ReasonCode.SUCCESS))
       assert.equal(error?.reasonCode, ReasonCode.PROTOCOL_ERROR)
       assert.equal(outbound.inFlightCount, 1)
     })
@@ -91,9 +90,9 @@ describe('window', () => {
     const outcomes = ['a', 'b', 'c', 'd'].map((payload) => outbound.enqueue(item(payload)))
     assert.deepEqual(outcomes, ['sent', 'sent', 'queued', 'queued'])
     assert.deepEqual(sink.take(), ['m1 a q1', 'm2 b q1'])
-    outbound.onPuback(2, 0)
+    onPuback(outbound, 2, 0)
     assert.deepEqual(sink.take(), ['m3 c q1'])
-    outbound.onPuback(1, 0)
+    onPuback(outbound, 1, 0)
     assert.deepEqual(sink.take(), ['m4 d q1'])
   })
 
@@ -101,9 +100,9 @@ describe('window', () => {
     const { outbound, sink } = connectedOutbound(1)
     outbound.enqueue(item('a', 2))
     outbound.enqueue(item('b', 1))
-    outbound.onPubrec(1, ReasonCode.SUCCESS, 0)
+    onPubrec(outbound, 1, ReasonCode.SUCCESS, 0)
     assert.deepEqual(sink.take(), ['m1 a q2', 'pubrel m1'])
-    outbound.onPubcomp(1, 0)
+    onPubcomp(outbound, 1, 0)
     assert.deepEqual(sink.take(), ['m2 b q1'])
   })
 
@@ -111,9 +110,9 @@ describe('window', () => {
     const { outbound, sink } = connectedOutbound(1)
     outbound.enqueue(item('a'))
     for (let id = 2; id < 10; id++) {
-      outbound.onPuback(id, 0)
-      outbound.onPubcomp(id, 0)
-      outbound.onPubrec(id, ReasonCode.NOT_AUTHORIZED, 0)
+      onPuback(outbound, id, 0)
+      onPubcomp(outbound, id, 0)
+      onPubrec(outbound, id, ReasonCode.NOT_AUTHORIZED, 0)
     }
     outbound.enqueue(item('b'))
     assert.deepEqual(sink.take(), ['m1 a q1'])
@@ -122,8 +121,8 @@ describe('window', () => {
   test('a repeated PUBACK does not raise the quota above its start', () => {
     const { outbound, sink } = connectedOutbound(1)
     outbound.enqueue(item('a'))
-    outbound.onPuback(1, 0)
-    outbound.onPuback(1, 0)
+    onPuback(outbound, 1, 0)
+    onPuback(outbound, 1, 0)
     outbound.enqueue(item('b'))
     outbound.enqueue(item('c'))
     assert.deepEqual(sink.take(), ['m1 a q1', 'm2 b q1'])
@@ -142,7 +141,7 @@ describe('window', () => {
     const { outbound, sink } = connectedOutbound(1)
     for (const payload of ['a', 'large', 'b']) outbound.enqueue(item(payload))
     sink.largest = 3
-    outbound.onPuback(1, 0)
+    onPuback(outbound, 1, 0)
     assert.equal(outbound.queuedCount, 0)
     assert.match(sink.take().join(), /^m1 a q1,m\d b q1$/)
   })
@@ -158,7 +157,7 @@ describe('window', () => {
       const { outbound, sink } = connectedOutbound(10, { maxInflightBytes })
       for (let i = 0; i < 3; i++) outbound.enqueue(item('four'))
       assert.equal(sink.take().length, sent)
-      for (let id = 1; id <= 3; id++) outbound.onPuback(id, 0)
+      for (let id = 1; id <= 3; id++) onPuback(outbound, id, 0)
       assert.equal(sink.take().length, 3 - sent)
       assert.equal(outbound.isEmpty, true)
     })
@@ -169,7 +168,7 @@ describe('window', () => {
     assert.equal(outbound.enqueue(item('waits')), 'queued')
     assert.equal(outbound.inFlightCount, 65_535)
     sink.take()
-    outbound.onPuback(40_000, 0)
+    onPuback(outbound, 40_000, 0)
     assert.deepEqual(sink.take(), ['m40000 waits q1'])
   })
 })
@@ -216,7 +215,7 @@ describe('queue', () => {
     outbound.enqueue(item('first'))
     outbound.enqueue(item('old', 1, 5))
     outbound.enqueue(item('young', 1, 60))
-    outbound.onPuback(1, 5000)
+    onPuback(outbound, 1, 5000)
     assert.deepEqual(sink.take(), ['m1 first q1', 'm2 young q1'])
   })
 
@@ -231,7 +230,7 @@ describe('queue', () => {
   test('filterQueue forgets what is no longer allowed, also in flight, unless its PUBREL has gone', () => {
     const { outbound, sink } = connectedOutbound(3)
     for (const delivery of [item('no', 1), item('no', 2), item('yes', 1), item('no', 1)]) outbound.enqueue(delivery)
-    outbound.onPubrec(2, ReasonCode.SUCCESS, 0)
+    onPubrec(outbound, 2, ReasonCode.SUCCESS, 0)
     outbound.detach()
     outbound.filterQueue(0, ({ message }) => message.payload.toString() !== 'no')
     sink.take()
@@ -245,14 +244,14 @@ describe('queue', () => {
     outbound.filterQueue(5000, ({ message }) => message.payload.toString() !== 'no')
     assert.equal(outbound.queuedCount, 1)
     assert.equal(outbound.queuedBytes, 3)
-    outbound.onPuback(1, 5000)
+    onPuback(outbound, 1, 5000)
     assert.deepEqual(sink.take(), ['m1 open q1', 'm2 yes q1'])
   })
 
   test('thousands of waiting messages keep their order', () => {
     const { outbound, sink } = connectedOutbound(1)
     for (let i = 0; i < 5000; i++) outbound.enqueue(item(`${i}`))
-    for (let id = 1; id <= 5000; id++) outbound.onPuback(id, 0)
+    for (let id = 1; id <= 5000; id++) onPuback(outbound, id, 0)
     assert.deepEqual(
       sink.take(),
       Array.from({ length: 5000 }, (_, i) => `m${i + 1} ${i} q1`),
@@ -310,7 +309,7 @@ describe('memory of small messages', () => {
     for (let i = 0; i < 4; i++) outbound.enqueue(small())
     outbound.settle()
     assert.ok(memoryOf(outbound.deliveries()).every((size) => size > 1000))
-    outbound.onPuback(1, 0)
+    onPuback(outbound, 1, 0)
     for (let i = 0; i < 2; i++) outbound.enqueue(small())
     outbound.settle()
     assert.deepEqual(
@@ -330,7 +329,7 @@ test('one that is never acknowledged does not make the table of those in flight 
   for (let i = 0; i < 200_000; i++) {
     outbound.enqueue(item('a'))
     const id = Number(sink.take()[0]?.slice(1).split(' ')[0])
-    assert.equal(outbound.onPuback(id, 0)?.packetId, id)
+    assert.equal(onPuback(outbound, id, 0)?.packetId, id)
     used.add(id % 16)
   }
   assert.equal(used.size, 15)

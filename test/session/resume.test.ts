@@ -4,13 +4,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ReasonCode } from '../../src/protocol/reason-codes.js'
 import { Outbound } from '../../src/session/outbound.js'
-import { connectedOutbound, item, NO_LIMITS, ScriptedSink } from './scripted-sink.js'
+import { connectedOutbound, item, NO_LIMITS, onPuback, onPubcomp, onPubrec, ScriptedSink } from './scripted-sink.js'
 
 /** a, b, c in flight of which b is released; d waits. */
 function interrupted(): Outbound {
   const { outbound } = connectedOutbound(3)
   for (const delivery of [item('a', 1), item('b', 2), item('c', 2), item('d', 1)]) outbound.enqueue(delivery)
-  outbound.onPubrec(2, ReasonCode.SUCCESS, 0)
+  onPubrec(outbound, 2, ReasonCode.SUCCESS, 0)
   outbound.detach()
   return outbound
 }
@@ -27,12 +27,12 @@ test('F114 resends and PUBRELs occupy the window; what is more than the new Rece
   const sink = new ScriptedSink()
   outbound.attach(sink, 1, 0)
   assert.deepEqual(sink.take(), ['m1 a q1 dup'])
-  outbound.onPuback(1, 0)
+  onPuback(outbound, 1, 0)
   assert.deepEqual(sink.take(), ['pubrel m2'])
-  outbound.onPubcomp(2, 0)
+  onPubcomp(outbound, 2, 0)
   assert.deepEqual(sink.take(), ['m3 c q2 dup'])
-  outbound.onPubrec(3, ReasonCode.SUCCESS, 0)
-  outbound.onPubcomp(3, 0)
+  onPubrec(outbound, 3, ReasonCode.SUCCESS, 0)
+  onPubcomp(outbound, 3, 0)
   assert.deepEqual(sink.take(), ['pubrel m3', 'm4 d q1'])
 })
 
@@ -51,10 +51,10 @@ test('F16 a new message does not overtake those that still have to be sent again
   const sink = new ScriptedSink()
   outbound.attach(sink, 1, 0)
   assert.equal(outbound.enqueue(item('e')), 'queued')
-  outbound.onPuback(1, 0)
-  outbound.onPubcomp(2, 0)
-  outbound.onPubrec(3, ReasonCode.NOT_AUTHORIZED, 0)
-  outbound.onPuback(4, 0)
+  onPuback(outbound, 1, 0)
+  onPubcomp(outbound, 2, 0)
+  onPubrec(outbound, 3, ReasonCode.NOT_AUTHORIZED, 0)
+  onPuback(outbound, 4, 0)
   assert.deepEqual(sink.take(), ['m1 a q1 dup', 'pubrel m2', 'm3 c q2 dup', 'm4 d q1', 'm5 e q1'])
 })
 
@@ -62,10 +62,10 @@ test('an acknowledgement for a message whose turn to be sent again has not come 
   const outbound = interrupted()
   const sink = new ScriptedSink()
   outbound.attach(sink, 1, 0)
-  outbound.onPubrec(3, ReasonCode.NOT_AUTHORIZED, 0)
+  onPubrec(outbound, 3, ReasonCode.NOT_AUTHORIZED, 0)
   assert.deepEqual(sink.take(), ['m1 a q1 dup'])
-  outbound.onPuback(1, 0)
-  outbound.onPubcomp(2, 0)
+  onPuback(outbound, 1, 0)
+  onPubcomp(outbound, 2, 0)
   assert.deepEqual(sink.take(), ['pubrel m2', 'm4 d q1'])
 })
 
@@ -84,8 +84,8 @@ test('F66 [MQTT-4.3.3-7] [MQTT-4.3.3-13] what was sent is sent again and finishe
   outbound.filterQueue(60_000)
   const sink = new ScriptedSink()
   outbound.attach(sink, 10, 60_000)
-  outbound.onPubrec(1, ReasonCode.SUCCESS, 60_000)
-  assert.equal(outbound.onPubcomp(1, 60_000)?.packetId, 1)
+  onPubrec(outbound, 1, ReasonCode.SUCCESS, 60_000)
+  assert.equal(onPubcomp(outbound, 1, 60_000)?.packetId, 1)
   assert.deepEqual(sink.take(), ['m1 a q2 dup', 'pubrel m1'])
 })
 

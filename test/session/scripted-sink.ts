@@ -1,7 +1,8 @@
 // A connection for tests of the session room: notes what is sent as short texts, and is as slow or narrow as the test wants.
 
+import { PacketType } from '../../src/protocol/packet-types.js'
 import type { Qos } from '../../src/protocol/packets/publish.js'
-import type { ReasonCode } from '../../src/protocol/reason-codes.js'
+import { ReasonCode } from '../../src/protocol/reason-codes.js'
 import { type Delivery, delivery } from '../../src/session/delivery.js'
 import { localMessage } from '../../src/session/message.js'
 import { Outbound, type OutboundLimits, type OutboundSink } from '../../src/session/outbound.js'
@@ -46,4 +47,22 @@ export function connectedOutbound(
   const sink = new ScriptedSink()
   outbound.attach(sink, receiveMaximum, 0)
   return { outbound, sink }
+}
+
+/** Acknowledgements that come one by one: what waits moves up behind each. */
+export function onPuback(outbound: Outbound, packetId: number, now: number): Delivery | undefined {
+  return acknowledged(outbound, outbound.onAck(PacketType.PUBACK, packetId, ReasonCode.SUCCESS), now)
+}
+
+export function onPubrec(outbound: Outbound, packetId: number, code: ReasonCode, now: number): Delivery | undefined {
+  return acknowledged(outbound, outbound.onAck(PacketType.PUBREC, packetId, code), now)
+}
+
+export function onPubcomp(outbound: Outbound, packetId: number, now: number): Delivery | undefined {
+  return acknowledged(outbound, outbound.onAck(PacketType.PUBCOMP, packetId, ReasonCode.SUCCESS), now)
+}
+
+function acknowledged(outbound: Outbound, finished: Delivery | undefined, now: number): Delivery | undefined {
+  outbound.pump(now)
+  return finished
 }

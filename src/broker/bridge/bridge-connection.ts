@@ -11,7 +11,6 @@ import type { Connack } from '../../protocol/packets/connack.js'
 import { publish, type Qos } from '../../protocol/packets/publish.js'
 import { NO_PROPERTIES } from '../../protocol/properties.js'
 import { ReasonCode, reasonText } from '../../protocol/reason-codes.js'
-import type { Delivery } from '../../session/delivery.js'
 import type { Outbound } from '../../session/outbound.js'
 import { introductionTopic } from '../clients/introduction.js'
 import type { SessionClient } from '../clients/session.js'
@@ -184,11 +183,8 @@ export class BridgeConnection {
   private onAck({ type, packetId, reasonCode }: Ack): void {
     const { outbound, info } = this.parts.local.opened
     const { points, clock } = this.context
-    const now = clock()
-    let finished: Delivery | undefined
-    if (type === PacketType.PUBACK) finished = outbound.onPuback(packetId, now)
-    else if (type === PacketType.PUBREC) finished = outbound.onPubrec(packetId, reasonCode, now)
-    else finished = outbound.onPubcomp(packetId, now)
+    const finished = outbound.onAck(type, packetId, reasonCode)
+    outbound.pump(clock())
     if (finished !== undefined) points.acknowledged?.(finished.message, info, reasonCode)
     if (reasonCode < ReasonCode.UNSPECIFIED_ERROR || type === PacketType.PUBCOMP || this.hasComplained) return
     this.hasComplained = true

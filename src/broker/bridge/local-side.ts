@@ -1,8 +1,10 @@
 // The bridge as a client of this broker: a session of its own in which messages wait, subscriptions to what goes out, and the
 // identity under which what comes in is published. Nothing that came in from the remote broker goes back to it.
 
+import { PacketType } from '../../protocol/packet-types.js'
 import type { Qos } from '../../protocol/packets/publish.js'
 import { NO_PROPERTIES } from '../../protocol/properties.js'
+import { ReasonCode } from '../../protocol/reason-codes.js'
 import { type Delivery, delivery } from '../../session/delivery.js'
 import { localMessage, type Message, type Publisher } from '../../session/message.js'
 import { BRIDGE_USER, NEVER, type Session, type SessionClient } from '../clients/session.js'
@@ -162,7 +164,7 @@ export class LocalSide implements Receiver, Publisher {
     outbound.limits = UNLIMITED
     outbound.filterQueue(now, () => false)
     for (const { message, qos, retain, packetId, released } of unfinished)
-      if (released) outbound.onPubcomp(packetId, now)
+      if (released) outbound.onAck(PacketType.PUBCOMP, packetId, ReasonCode.SUCCESS)
       else if (message.expiresAt > now) outbound.enqueue(delivery(message, Math.min(qos, maxQos) as Qos, retain))
     outbound.limits = limits
   }

@@ -4,7 +4,6 @@ import { PacketType, packetTypeRow } from '../../protocol/packet-types.js'
 import { type AckType, SHORT_ACK } from '../../protocol/packets/acks.js'
 import { ProtocolError } from '../../protocol/protocol-error.js'
 import { ReasonCode } from '../../protocol/reason-codes.js'
-import type { Delivery } from '../../session/delivery.js'
 import type { BrokerContext } from '../context.js'
 import type { ConnectedClient } from './connected-client.js'
 import { handlePubrel } from './publish-in.js'
@@ -17,19 +16,33 @@ export function handleAck(
   packetId: number,
   reasonCode: ReasonCode,
 ): void {
-  const { log, clock, points } = context
+  takeAck(context, client, type, packetId, reasonCode)
+  moveUp(context, client)
+}
+
+/** What waits may take the place of what is finished. Only what waits can expire. */
+function moveUp({ clock }: BrokerContext, { session: { outbound } }: ConnectedClient): void {
+  outbound.pump(outbound.queuedCount === 0 ? 0 : clock())
+}
+
+function takeAck(
+  context: BrokerContext,
+  client: ConnectedClient,
+  type: AckType,
+  packetId: number,
+  reasonCode: ReasonCode,
+): void {
+  const { log, points } = context
   const { session } = client
   const { clientId, outbound } = session
   if (log.isDebug)
     log.debug(`Received ${packetTypeRow(type)?.name} from ${clientId} (Mid: ${packetId}, RC:${reasonCode})`)
   if (packetId === 0) throw new ProtocolError(ReasonCode.PROTOCOL_ERROR, 'packet identifier 0')
-  // Only what waits can expire.
-  const now = outbound.queuedCount === 0 ? 0 : clock()
-  let finished: Delivery | undefined
-  if (type === PacketType.PUBACK) finished = outbound.onPuback(packetId, now)
-  else if (type === PacketType.PUBREC) finished = outbound.onPubrec(packetId, reasonCode, now)
-  else if (type === PacketType.PUBCOMP) finished = outbound.onPubcomp(packetId, now)
-  else handlePubrel(context, client, packetId)
+  if (type === PacketType.PUBREL) {
+    handlePubrel(context, client, packetId)
+    return
+  }
+  const finished = outbound.onAck(type, packetId, reasonCode)
   if (finished !== undefined) points.acknowledged?.(finished.message, session.info, reasonCode)
 }
 
@@ -51,8 +64,9 @@ export function handleFollowingAcks(
   while (next + SHORT_ACK <= limit && bytes[next] === header && bytes[next + 1] === SHORT_ACK - 2) {
     context.statistics.countReceived(type)
     const packetId = ((bytes[next + 2] as number) << 8) | (bytes[next + 3] as number)
-    handleAck(context, client, type, packetId, ReasonCode.SUCCESS)
+    takeAck(context, client, type, packetId, ReasonCode.SUCCESS)
     next += SHORT_ACK
   }
+  moveUp(context, client)
   return next
 }

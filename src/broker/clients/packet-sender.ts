@@ -119,11 +119,11 @@ export class PacketSender implements SessionSender, Follower, RunSink {
     return this.isShared(first, subscriptionIdentifier) ? this : undefined
   }
 
-  sendRun({ packets, packetIds }: MessageRun): void {
+  sendRun({ packets, packetIds }: MessageRun, count: number): void {
     const { statistics } = this.context
-    this.outlet.writeRun(packets, packetIds)
-    statistics.countSent(PacketType.PUBLISH, packets.count)
-    statistics.publishBytesSent += packets.payloadBytes
+    this.outlet.writeRun(packets, packetIds, count)
+    statistics.countSent(PacketType.PUBLISH, count)
+    statistics.publishBytesSent += packets.payloadBytesOf(count)
   }
 
   /** Whether the client gets the same bytes as others. */

@@ -103,6 +103,7 @@ export class Session implements Receiver, RunFollower {
   private followed: Message | undefined = undefined
   /** Of the run for which `followRun` was asked last. */
   private runSink: RunSink | undefined = undefined
+  private runRoom = 0
 
   constructor(context: BrokerContext, owner: SessionOwner) {
     this.context = context
@@ -207,18 +208,21 @@ export class Session implements Receiver, RunFollower {
     const { client } = this
     const [first] = run.messages
     if (first === undefined || client === undefined || subscription.qos < first.qos) return undefined
-    if (this.context.points.isApart || this.context.settings.upgradeQos) return undefined
+    const { points, settings } = this.context
+    if (points.isApart || points.enqueued !== undefined || settings.upgradeQos) return undefined
     if (subscription.noLocal && this.isOrigin(first)) return undefined
     if (first.topic.length <= this.mountPoint.length || !this.rights.mayRead(first.topic)) return undefined
     // By another subscription.
-    if (this.followed === first || !this.outbound.takesRun(run)) return undefined
+    if (this.followed === first) return undefined
+    this.runRoom = this.outbound.roomForRun(run)
+    if (this.runRoom < 0) return undefined
     this.followed = first
     this.runSink = client.sender.runSinkFor(run, subscription.identifier)
     return this.runSink && this
   }
 
   sendRun(run: MessageRun, { identifier }: Subscription): void {
-    if (this.runSink !== undefined) this.outbound.sendRun(run, identifier, this.runSink)
+    if (this.runSink !== undefined) this.outbound.sendRun(run, identifier, this.runSink, this.runRoom)
   }
 
   /** Whether it has published a message itself or, as one of several bridges of a broker, another of them has. */

@@ -15,7 +15,7 @@ export interface PacketOutlet {
   writeAck(header: number, packetId: number): void
   writeFrame(frame: Frame, header: number, packetId: number): void
   writeStretch(block: SharedBlock, start: number, end: number): void
-  writeRun(run: NumberedRun, packetIds: Uint16Array): void
+  writeRun(run: NumberedRun, packetIds: Uint16Array, count: number): void
 }
 
 /** Is told of a whole packet. */
@@ -87,7 +87,7 @@ export class WatchedOutlet implements PacketOutlet {
   }
 
   /** The same holds for these. */
-  writeRun(run: NumberedRun, packetIds: Uint16Array): void {
-    this.outlet.writeRun(run, packetIds)
+  writeRun(run: NumberedRun, packetIds: Uint16Array, count: number): void {
+    this.outlet.writeRun(run, packetIds, count)
   }
 }
