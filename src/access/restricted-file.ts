@@ -1,6 +1,7 @@
 // Opening files that hold secrets or decide who may do what (spec: files.md section 7): symbolic links and anything but a regular
 // file are refused, loose permissions are reported. What the file says is for those who read it.
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats } from 'node:fs'
+import { userInfo } from 'node:os'
 import { AccessFileError } from './access-file-error.js'
 
 /** A file's bytes and what is loose about its permissions, as sentences to show. */
@@ -60,8 +61,19 @@ export function permissionWarnings(
   return warnings
 }
 
-/** The system's words for a failed call, without the call and the path that Node adds. */
+/** The system's words for a failed call, without the call and the path that Node adds; who it was that had no permission. */
 export function systemText(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
-  return /^[A-Z0-9]+: (.*?)(?:, \w+.*)?$/.exec(text)?.[1] ?? text
+  const words = /^[A-Z0-9]+: (.*?)(?:, \w+.*)?$/.exec(text)?.[1] ?? text
+  return text.startsWith('EACCES') ? `${words} for user ${userName()}` : words
+}
+
+/** Whose permissions count at the moment. */
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    // A container's user need not be known in it.
+    return String(process.geteuid?.())
+  }
 }

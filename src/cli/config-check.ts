@@ -29,7 +29,7 @@ export async function checkConfig(config: Config, { bind }: { readonly bind: boo
     checkWritableFiles(config, findings)
     checkSites(config, findings)
     checkPlugins(config, findings)
-    if (identity !== undefined) checkReload(config, identity, findings)
+    if (identity !== undefined) checkReload(config, findings)
   }
   if (identity === undefined) check()
   else actAs(identity, check)
@@ -66,7 +66,7 @@ function targetOf(config: Config, findings: Findings): Identity | undefined {
 }
 
 /** A reload reads the files of TLS again, as another user than the start. */
-function checkReload({ listeners }: Config, { uid, name }: Identity, findings: Findings): void {
+function checkReload({ listeners }: Config, findings: Findings): void {
   for (const listener of listeners)
     for (const directive of ['certfile', 'keyfile', 'cafile', 'crlfile'] as const) {
       const { [directive]: path } = listener
@@ -74,8 +74,7 @@ function checkReload({ listeners }: Config, { uid, name }: Identity, findings: F
       try {
         closeSync(openSync(path, 'r'))
       } catch (error) {
-        const who = name ?? `user ${uid}`
-        const reason = `${directive} ${path} cannot be read by ${who}, so a reload will fail: ${systemText(error)}`
+        const reason = `${directive} ${path} cannot be read when the broker runs, so a reload will fail: ${systemText(error)}`
         findings.about('warning', directive, listener, reason)
       }
     }

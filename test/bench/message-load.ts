@@ -6,7 +6,7 @@ import type { LoadOptions } from './load-options.js'
 import { cpuSeconds, residentBytes } from './process-usage.js'
 import { type PublishFrame, publishFrame } from './wire.js'
 
-const WARM_UP_MS = 1000
+const WARM_UP_MS = 2000
 const CHECK_MS = 300
 /**
  * Messages that one of several publishers writes at a time. With as few as 4 the generator's system calls are what limits the rate of
@@ -76,7 +76,7 @@ export class MessageLoad {
     this.burst = publishers === 1 ? 32 : BURST
   }
 
-  /** Connects, warms up for a second, measures, disconnects. */
+  /** Connects, warms up, measures, disconnects. */
   async run(): Promise<MessageLoadResult> {
     await this.connect()
     this.startedAt = performance.now()

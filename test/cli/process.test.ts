@@ -253,6 +253,7 @@ describe('user and environment', together, () => {
       )
       const refused = await tsmq(['-c', file], inherited)
       assert.equal(refused.status, 13, refused.stderr)
+      assert.match(refused.stderr, /permission denied for user nobody/)
       chmodSync(base, 0o755)
       for (const path of [folder, join(folder, 'passwords')]) chownSync(path, uid ?? 0, gid ?? 0)
       chmodSync(file, 0o644)
@@ -268,7 +269,7 @@ describe('user and environment', together, () => {
         // What it may not read any more is no reason to end.
         chownSync(join(folder, 'passwords'), 0, 0)
         program.kill('SIGHUP')
-        await program.line(/passwords: permission denied/)
+        await program.line(/passwords: permission denied for user nobody/)
         await program.line(/the old one stays in force/)
       } finally {
         assert.equal((await program.stop()).status, 0)
