@@ -16,7 +16,7 @@ const HELP = `npm run bench -- [options]
   --only NAMES       scenarios, comma separated: ${SCENARIOS.map(({ name }) => name).join(' ')}
   --brokers NAMES    brokers, comma separated; default: all that are found of tsmq, mosquitto, aedes
   --also NAME=CMD    one more broker; {port} in the command is replaced (may be repeated)
-  --seconds N        measured time per run after one second of warm-up (2)
+  --seconds N        measured time per run after two seconds of warm-up (2)
   --rounds N         runs of each broker in each scenario, in turn; the best counts (3)
   --generator FILE   a program to use as load generator, with the arguments of test/bench/load.ts
   --guarded          tsmq with an ACL file of 1,000 rules, a password file of 10,000 users and the log that is usual

@@ -11,7 +11,7 @@ export interface LoadOptions {
   qos: number
   /** Payload bytes. */
   size: number
-  /** Measured time, after one second of warm-up. */
+  /** Measured time, after two seconds of warm-up. */
   seconds: number
   /** Deliveries outstanding at most (closed loop). */
   window: number
