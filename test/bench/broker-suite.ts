@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { type Broker, CORES, type Command, type ExtraSettings, findBrokers, pinned, startBroker } from './brokers.js'
 import { GUARD } from './guard.js'
-import { peakResidentBytes, residentBytes, runSeconds } from './process-usage.js'
+import { peakResidentBytes, residentBytes, runSeconds, stolenSeconds } from './process-usage.js'
 import { type JudgedRun, judge, PLAIN, type Run, tableHead, tableRows } from './report.js'
 import { type ListenerKind, LOGIN_STORM_CLIENTS, type Measures, SCENARIOS, type Scenario } from './scenarios.js'
 import { selfSigned } from './self-signed.js'
@@ -17,7 +17,8 @@ const HELP = `npm run bench -- [options]
   --brokers NAMES    brokers, comma separated; default: all that are found of tsmq, mosquitto, aedes
   --also NAME=CMD    one more broker; {port} in the command is replaced (may be repeated)
   --seconds N        measured time per run after two seconds of warm-up (2)
-  --rounds N         runs of each broker in each scenario, in turn; the best counts (3)
+  --rounds N         runs of each broker in each scenario, in turn; the best counts (3). One during which a virtual
+                     machine's host took more than 5 % of a core away is repeated, twice at most
   --generator FILE   a program to use as load generator, with the arguments of test/bench/load.ts
   --guarded          tsmq with an ACL file of 1,000 rules, a password file of 10,000 users and the log that is usual
   --json             one JSON array instead of the table`
@@ -27,6 +28,9 @@ const SETTLE_MS = 2000
 const IDLE_SECONDS = 5
 /** Above this share of a core the generator may be what was measured. */
 const GENERATOR_BUSY = 0.95
+/** Cores that other machines on the host may take in a run that counts, and how often one is repeated for more. */
+const MOST_STOLEN = 0.05
+const MOST_REPEATS = 2
 /** Beyond its measured time, how long a generator may take before it is stopped and the run counts as failed. */
 const GENERATOR_MS = 120_000
 /** Many connections live long: without room for them the generator's time goes into collecting garbage. */
@@ -99,11 +103,28 @@ async function measureAll(scenario: Scenario, brokers: readonly Broker[], settin
   const best = new Map<string, Run>()
   for (let round = 0; round < settings.rounds; round++)
     for (const { broker, scenario: own } of contestants) {
-      const run = await measure(own, broker, settings)
+      const run = await measureUndisturbed(own, broker, settings)
       const former = best.get(broker.name)
       if (former === undefined || isBetter(run, former, scenario.compares)) best.set(broker.name, run)
     }
   return [...best.values()]
+}
+
+/** A run during which the host took part of the machine away is repeated; of all of them the least disturbed counts. */
+async function measureUndisturbed(scenario: Scenario, broker: Broker, settings: Settings): Promise<Run> {
+  let run = await measure(scenario, broker, settings)
+  for (let again = 0; again < MOST_REPEATS && stolenCpu(run) > MOST_STOLEN; again++) {
+    const next = await measure(scenario, broker, settings)
+    if (stolenCpu(next) < stolenCpu(run)) run = next
+  }
+  if (stolenCpu(run) <= MOST_STOLEN) return run
+  const { note } = run.measures
+  const disturbed = `host took ${(stolenCpu(run) * 100).toFixed(0)} % of a core`
+  return { ...run, measures: { ...run.measures, note: note === undefined ? disturbed : `${note}, ${disturbed}` } }
+}
+
+function stolenCpu({ measures }: Run): number {
+  return measures.stolenCpu ?? 0
 }
 
 function isBetter(run: Run, former: Run, measure: Scenario['compares']): boolean {
@@ -142,11 +163,16 @@ async function measure(scenario: Scenario, broker: Broker, settings: Settings): 
     const isGuarded = settings.isGuarded && !isStorm && broker.name === 'tsmq'
     const running = await startBroker(broker, core, isGuarded ? both(own, GUARD) : own)
     try {
+      const [stolen, startedAt] = [stolenSeconds(), performance.now()]
       const measures =
         scenario.program === 'nothing'
           ? await watchIdle(running.pid, settings.seconds)
           : await drive(scenario, settings, running.port, running.pid)
-      return { broker: broker.name, measures: { peakMiB: peakResidentBytes(running.pid) / MIB, ...measures } }
+      const stolenCpu = ((stolenSeconds() - stolen) * 1000) / (performance.now() - startedAt)
+      return {
+        broker: broker.name,
+        measures: { peakMiB: peakResidentBytes(running.pid) / MIB, ...measures, stolenCpu },
+      }
     } finally {
       await running.stop()
     }

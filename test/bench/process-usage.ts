@@ -30,6 +30,13 @@ function threadsOf(pid: number): string[] {
   }
 }
 
+/** Seconds of processor time that other machines on the same host have taken from this one since it started; 0 when not known. */
+export function stolenSeconds(): number {
+  if (!hasProc) return 0
+  const [, , , , , , , , stolen] = readFileSync('/proc/stat', 'latin1').split(/\s+/, 9)
+  return Number(stolen ?? 0) / TICKS_PER_SECOND
+}
+
 /** Bytes of memory process `pid` has resident now; 0 when it cannot be told. */
 export function residentBytes(pid: number): number {
   return hasProc ? statusBytes(pid, 'VmRSS') : Number(ps(pid, 'rss')) * 1024

@@ -18,6 +18,8 @@ export interface Measures {
   clientKiB?: number
   /** Cores the generator used. */
   generatorCpu?: number
+  /** Cores that other machines on the host took from this one meanwhile. */
+  stolenCpu?: number
   /** Anything worth saying about the run. */
   note?: string
 }
