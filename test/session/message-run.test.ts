@@ -61,6 +61,10 @@ test('they hold their packets where those may be passed on', () => {
 
 describe('a receiver takes them together, and sends at once as many as it may', () => {
   const three = ['a', 'bb', 'ccc']
+  /** One message on its way to a window of 1, and one that waits. */
+  const two = (outbound: Outbound) => {
+    for (const text of ['x', 'y']) outbound.enqueue(item(text))
+  }
   const cases: readonly {
     readonly name: string
     readonly window?: number
@@ -75,34 +79,22 @@ describe('a receiver takes them together, and sends at once as many as it may', 
     { name: 'when some of it is used', window: 3, before: (outbound) => void outbound.enqueue(item('x')), sends: 2 },
     { name: 'when all of it is', window: 1, before: (outbound) => void outbound.enqueue(item('x')), sends: 0 },
     { name: 'when they fill max_inflight_bytes', limits: { maxInflightBytes: 6 }, sends: 3 },
-    { name: 'not when they exceed it', limits: { maxInflightBytes: 5 }, sends: undefined },
+    { name: 'not when they exceed max_inflight_bytes', limits: { maxInflightBytes: 5 }, sends: undefined },
     { name: 'whatever may wait, when they leave', limits: { maxQueuedMessages: 1, maxQueuedBytes: 1 }, sends: 3 },
+    { name: 'when they fill max_queued_messages', window: 1, limits: { maxQueuedMessages: 4 }, before: two, sends: 0 },
     {
-      name: 'when they fill max_queued_messages',
-      window: 1,
-      limits: { maxQueuedMessages: 4 },
-      before: (outbound) => ['x', 'y'].forEach((text) => void outbound.enqueue(item(text))),
-      sends: 0,
-    },
-    {
-      name: 'not when they exceed it',
+      name: 'not when they exceed max_queued_messages',
       window: 1,
       limits: { maxQueuedMessages: 3 },
-      before: (outbound) => ['x', 'y'].forEach((text) => void outbound.enqueue(item(text))),
+      before: two,
       sends: undefined,
     },
+    { name: 'when they fill max_queued_bytes', window: 1, limits: { maxQueuedBytes: 7 }, before: two, sends: 0 },
     {
-      name: 'when they fill max_queued_bytes',
-      window: 1,
-      limits: { maxQueuedBytes: 7 },
-      before: (outbound) => ['x', 'y'].forEach((text) => void outbound.enqueue(item(text))),
-      sends: 0,
-    },
-    {
-      name: 'not when they exceed it',
+      name: 'not when they exceed max_queued_bytes',
       window: 1,
       limits: { maxQueuedBytes: 6 },
-      before: (outbound) => ['x', 'y'].forEach((text) => void outbound.enqueue(item(text))),
+      before: two,
       sends: undefined,
     },
     {
